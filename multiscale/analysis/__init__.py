@@ -1,0 +1,33 @@
+"""Analysis: what a whole study says.
+
+Enters: one property a sample (D_eff in m²/s along an axis), with the key of the group that
+each sample belongs to. Leaves: frozen summaries and verdicts.
+
+Governing statements: a distribution is called two-moded when Hartigan's dip rejects every
+unimodal law (p < 0.05), the Bayesian information criterion prefers two normal laws of log10 D
+by more than 10, and the two part by an Ashman separation above 2. Confidence intervals are
+percentile bootstraps.
+
+Assumptions: samples are independent and drawn alike within a group. Exact zeros (samples that
+do not percolate) are no part of a logarithmic distribution and are counted apart.
+
+Files in reading order: ``dip.py`` (the statistic and its p-value), ``modes.py`` (the verdict),
+``distributions.py`` (quantiles and intervals by group).
+"""
+
+from multiscale.analysis.dip import dip, dip_p_value
+from multiscale.analysis.distributions import GroupSummary, Interval, summarise_groups
+from multiscale.analysis.modes import Mixture, ModeTest, fit_one, fit_two, mode_test
+
+__all__ = [
+    "GroupSummary",
+    "Interval",
+    "Mixture",
+    "ModeTest",
+    "dip",
+    "dip_p_value",
+    "fit_one",
+    "fit_two",
+    "mode_test",
+    "summarise_groups",
+]

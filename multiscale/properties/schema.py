@@ -1,0 +1,219 @@
+"""What a property file may say; units leave here as SI."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from multiscale.errors import InputError, PropertyError
+from multiscale.properties.quantity import Number, Quantity
+from multiscale.tomlfile import Strict, FieldError, dotted
+from multiscale.units import to_si
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class UncertaintyEntry(Strict):
+    """``uncertainty = { kind, value, origin }``; ``unknown`` carries no value."""
+
+    kind: Literal["relative", "log10 sd", "standard error", "unknown"]
+    value: NonNegative | None = None
+    origin: Text
+
+    @model_validator(mode="after")
+    def _value_unless_unknown(self) -> Self:
+        if self.kind == "unknown" and self.value is not None:
+            raise FieldError("value", "no value beside kind = 'unknown'", self.value)
+        if self.kind != "unknown" and self.value is None:
+            raise FieldError("value", "a number ≥ 0", "nothing", "or kind = 'unknown'")
+        return self
+
+
+class NumberEntry(Strict):
+    """A number, its unit and its uncertainty."""
+
+    value: NonNegative
+    unit: Text
+    uncertainty: UncertaintyEntry
+
+    def number(self, dimension: str, place: str) -> Number:
+        """Convert to SI."""
+        try:
+            value = to_si(self.value, self.unit, dimension, f"{place}.unit")
+        except InputError as problem:
+            raise PropertyError(str(problem)) from None
+        doubt = self.uncertainty
+        sigma = math.nan if doubt.value is None else doubt.value
+        return Number(value, self.value, self.unit, doubt.kind, sigma, doubt.origin)
+
+
+class Sourced(Strict):
+    """What every quantity must say of its origin."""
+
+    source: Text | None = None
+    assumed: bool = False
+    reason: Text | None = None
+    confidence: Literal["high", "medium", "low"] | None = None
+    valid: tuple[Positive, Positive] | Literal["not stated"]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _source_or_reason(self) -> Self:
+        if self.assumed and self.reason is None:
+            raise FieldError("reason", "why the number is assumed", "nothing")
+        if not self.assumed and self.source is None:
+            raise FieldError("source", "a DOI", "nothing", "or assumed = true with a reason")
+        if not self.assumed and self.confidence is None:
+            raise FieldError("confidence", "'high', 'medium' or 'low'", "nothing")
+        if not self.assumed and self.reason is not None:
+            raise FieldError("reason", "no reason beside a sourced number", self.reason, "use note")
+        if isinstance(self.valid, tuple) and self.valid[0] > self.valid[1]:
+            raise FieldError("valid", "[lowest, highest] in K", list(self.valid))
+        return self
+
+    def _quantity(
+        self, name: str, dimension: str, number: Number, energy: Number | None, at: float
+    ) -> Quantity:
+        return Quantity(
+            name=name,
+            dimension=dimension,
+            number=number,
+            activation_energy=energy,
+            at=at,
+            valid=self.valid if isinstance(self.valid, tuple) else None,
+            source=self.source or "",
+            assumed=self.assumed,
+            reason=self.reason or "",
+            confidence=self.confidence or "",
+            note=self.note,
+        )
+
+
+class ValueEntry(Sourced):
+    """A quantity without a temperature law."""
+
+    value: NonNegative
+    unit: Text
+    uncertainty: UncertaintyEntry
+
+    def quantity(self, name: str, dimension: str, file: Path | str) -> Quantity:
+        """Convert to SI."""
+        entry = NumberEntry(value=self.value, unit=self.unit, uncertainty=self.uncertainty)
+        number = entry.number(dimension, dotted(file, name))
+        return self._quantity(name, dimension, number, None, math.inf)
+
+
+class LawEntry(Sourced):
+    """A value, or an Arrhenius law by prefactor or by the value at one temperature."""
+
+    prefactor: NumberEntry | None = None
+    value: NonNegative | None = None
+    unit: Text | None = None
+    uncertainty: UncertaintyEntry | None = None
+    at: Positive | None = None
+    activation_energy: NumberEntry | None = None
+
+    @model_validator(mode="after")
+    def _one_law(self) -> Self:
+        given = self.model_fields_set
+        if ("prefactor" in given) == ("value" in given):
+            both = "both" if "value" in given else "neither"
+            raise FieldError("", "either a prefactor or a value", both)
+        if self.prefactor is not None:
+            for key in ("unit", "uncertainty", "at"):
+                if key in given:
+                    raise FieldError(key, "no such key beside a prefactor", getattr(self, key))
+            if self.activation_energy is None:
+                raise FieldError("activation_energy", "this key beside a prefactor", "nothing")
+            return self
+        for key in ("unit", "uncertainty"):
+            if key not in given:
+                raise FieldError(key, "this key beside a value", "nothing", f"add {key}")
+        if ("at" in given) != ("activation_energy" in given):
+            absent = "activation_energy" if "at" in given else "at"
+            raise FieldError(absent, "at and activation_energy together", "only one of them")
+        return self
+
+    def quantity(self, name: str, dimension: str, file: Path | str) -> Quantity:
+        """Convert to SI."""
+        place = dotted(file, name)
+        entry, at = self.prefactor, math.inf
+        if entry is None:
+            assert self.value is not None and self.unit is not None  # noqa: PT018
+            assert self.uncertainty is not None
+            entry = NumberEntry(value=self.value, unit=self.unit, uncertainty=self.uncertainty)
+            at = self.at or math.inf
+            number = entry.number(dimension, place)
+        else:
+            number = entry.number(dimension, f"{place}.prefactor")
+        energy = None
+        if self.activation_energy is not None:
+            energy = self.activation_energy.number("energy", f"{place}.activation_energy")
+        return self._quantity(name, dimension, number, energy, at)
+
+
+class LayeredEntry(Strict):
+    """A uniaxial crystal: in the layers, and along c relative to that."""
+
+    in_plane: LawEntry
+    c_ratio: ValueEntry
+
+
+class TransportEntry(Strict):
+    """A boundary's diffusivity, absolute or as a ratio to the bulk beside it."""
+
+    diffusivity: LawEntry | None = None
+    ratio_to_bulk: LawEntry | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.diffusivity is None) == (self.ratio_to_bulk is None):
+            both = "neither" if self.diffusivity is None else "both"
+            raise FieldError("", "either diffusivity or ratio_to_bulk", both)
+        return self
+
+    def quantity(self, name: str, file: Path | str) -> Quantity:
+        """Convert to SI."""
+        if self.diffusivity is not None:
+            return self.diffusivity.quantity(f"{name}.diffusivity", "diffusivity", file)
+        assert self.ratio_to_bulk is not None
+        return self.ratio_to_bulk.quantity(f"{name}.ratio_to_bulk", "dimensionless", file)
+
+
+class MaterialFile(Strict):
+    """A material's file."""
+
+    kind: Literal["material"]
+    title: Text
+    composition: Text
+    description: str = ""
+    self_diffusivity: LawEntry | None = None
+    layered_self_diffusivity: LayeredEntry | None = None
+    lithium_density: ValueEntry | None = None
+    haven_ratio: ValueEntry | None = None
+
+    @model_validator(mode="after")
+    def _one_diffusivity(self) -> Self:
+        if (self.self_diffusivity is None) == (self.layered_self_diffusivity is None):
+            both = "neither" if self.self_diffusivity is None else "both"
+            raise FieldError("", "either self_diffusivity or layered_self_diffusivity", both)
+        return self
+
+
+class BoundaryFile(Strict):
+    """A boundary type's file."""
+
+    kind: Literal["boundary"]
+    title: Text
+    between: tuple[Text, Text]
+    description: str = ""
+    width: ValueEntry
+    across: TransportEntry
+    along: TransportEntry
+    segregation_factor: ValueEntry | None = None
+    boundary_energy: ValueEntry | None = None

@@ -183,9 +183,8 @@ def _line(model: type[BaseModel], found: dict[str, Any], place: object) -> str:
         return describe(where, "this key", "nothing", f"add {key[-1]}")
     if kind == "literal_error":
         options = [option.strip("'") for option in _options(context["expected"])]
-        expected = " or ".join(repr(option) for option in options)
         remedy = nearest(received, options) if isinstance(received, str) else ""
-        return describe(where, expected, received, remedy)
+        return describe(where, context["expected"], received, remedy)
     problem = context.get("error")
     if isinstance(problem, FieldError):
         below = (*key, problem.key) if problem.key else key

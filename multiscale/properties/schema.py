@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from multiscale.errors import InputError, PropertyError
 from multiscale.properties.quantity import Number, Quantity
-from multiscale.tomlfile import Strict, FieldError, dotted
+from multiscale.tomlfile import FieldError, Strict, dotted
 from multiscale.units import to_si
 
 Positive = Annotated[float, Field(gt=0)]

@@ -1,0 +1,533 @@
+"""Study files: which polycrystals, which properties, which solver."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
+from multiscale.errors import ResolutionError, StudyError, describe, nearest
+from multiscale.properties import Boundary, BoundaryProperties, Material, load
+from multiscale.provenance import Estimate, spawn_generator
+from multiscale.tomlfile import Strict, dotted, read, validate
+from multiscale.units import to_si
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from multiscale.microstructure import Polycrystal
+
+LEAST_VOXELS = 4.0
+"""Voxels along the edge of a mean grain below which a study is refused."""
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Kind = TypeVar("Kind", Material, BoundaryProperties)
+
+
+class HeadEntry(Strict):
+    """What is asked."""
+
+    title: Text
+    question: Text
+    seed: Annotated[int, Field(ge=0)]
+
+
+class EnsembleEntry(Strict):
+    """Polycrystals of one recipe on one grid."""
+
+    name: Text
+    recipe: Text
+    cells: Annotated[tuple[Count, ...], Field(min_length=2, max_length=3)]
+
+
+class FractionSweep(Strict):
+    """Volume fractions of one phase."""
+
+    phase: Text
+    values: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)]
+
+
+class SweepEntry(Strict):
+    """What is varied."""
+
+    realisations: Count
+    volume_fraction: FractionSweep | None = None
+    grain_size_nm: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+
+
+class TransportEntry(Strict):
+    """How transport is solved."""
+
+    temperatures_K: Annotated[tuple[Positive, ...], Field(min_length=1)]  # noqa: N815
+    driving_force: Literal["concentration", "chemical_potential"]
+    boundary: Literal["periodic", "dirichlet"]
+    rtol: Annotated[float, Field(gt=0, lt=1)] = 1e-6
+    backend: Literal["multigrid", "fipy"] = "multigrid"
+
+
+class StudyFile(Strict):
+    """A study's file."""
+
+    study: HeadEntry
+    ensembles: Annotated[tuple[EnsembleEntry, ...], Field(min_length=1)]
+    sweep: SweepEntry
+    phases: Annotated[dict[str, Text], Field(min_length=1)]
+    boundaries: dict[str, Text]
+    transport: TransportEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Polycrystals of one recipe on one grid.
+
+    Parameters
+    ----------
+    name : str
+        As in the study file.
+    recipe : Recipe
+        What kind of polycrystal.
+    cells : tuple of int
+        Voxels along each axis.
+    """
+
+    name: str
+    recipe: Recipe
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePlan:
+    """One polycrystal of a study, before it is made.
+
+    Parameters
+    ----------
+    index : int
+        Its number in the whole study; the same however many samples are run.
+    ensemble : str
+        Name of its ensemble.
+    recipe : Recipe
+        What kind of polycrystal.
+    cells : tuple of int
+        Voxels along each axis.
+    fractions : Mapping of str to float
+        Volume fraction of each phase.
+    grain_size : float
+        Mean grain size [m].
+    realisation : int
+        Number among those that differ by chance alone.
+    seed : int
+        Seed of the study.
+    """
+
+    index: int
+    ensemble: str
+    recipe: Recipe
+    cells: tuple[int, ...]
+    fractions: Mapping[str, float]
+    grain_size: float
+    realisation: int
+    seed: int
+
+    def generator(self) -> np.random.Generator:
+        """Make this sample's own source of randomness.
+
+        Returns
+        -------
+        numpy.random.Generator
+            Fresh, and the same at each call.
+        """
+        return spawn_generator(self.seed, self.index)
+
+    def build(self) -> Polycrystal:
+        """Grow the polycrystal.
+
+        Returns
+        -------
+        multiscale.microstructure.Polycrystal
+            The same at each call.
+        """
+        return build(
+            self.recipe,
+            seed=self.generator(),
+            fractions=self.fractions,
+            grain_size=self.grain_size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study, checked and in SI.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its file.
+    title, question : str
+        For people.
+    seed : int
+        From which every sample's randomness follows.
+    ensembles : tuple of Ensemble
+        Recipes and grids.
+    swept_phase : str or None
+        Phase whose volume fraction is varied.
+    volume_fractions : tuple of float
+        Its values; empty if each recipe keeps its own.
+    grain_sizes : tuple of float
+        Mean grain sizes [m]; empty if each recipe keeps its own.
+    realisations : int
+        Samples that differ by chance alone.
+    temperatures : tuple of float
+        Absolute temperatures [K].
+    phases : Mapping of str to Material or None
+        Property of each phase; None for one that is blocked (D = 0).
+    boundaries : Mapping of tuple of str to BoundaryProperties
+        Property of each pair of phases that are not blocked, sorted by name.
+    driving_force, boundary, backend : str
+        As in the study file.
+    rtol : float
+        Relative tolerance of the solver.
+    limit : int or None
+        Samples to run, if not all.
+    """
+
+    path: Path
+    title: str
+    question: str
+    seed: int
+    ensembles: tuple[Ensemble, ...]
+    swept_phase: str | None
+    volume_fractions: tuple[float, ...]
+    grain_sizes: tuple[float, ...]
+    realisations: int
+    temperatures: tuple[float, ...]
+    phases: Mapping[str, Material | None]
+    boundaries: Mapping[tuple[str, str], BoundaryProperties]
+    driving_force: str
+    boundary: str
+    backend: str
+    rtol: float
+    limit: int | None = None
+
+    @property
+    def total(self) -> int:
+        """Number of samples of the whole study, whatever the limit."""
+        groups = max(1, len(self.volume_fractions)) * max(1, len(self.grain_sizes))
+        return self.realisations * groups * len(self.ensembles)
+
+    def samples(self) -> tuple[SamplePlan, ...]:
+        """List the samples to run.
+
+        The realisation varies slowest and the ensemble fastest, so that a study
+        that is stopped early has samples of every group.
+
+        Returns
+        -------
+        tuple of SamplePlan
+            In the order of their index; the first ``limit`` of them.
+        """
+        order = itertools.product(
+            range(self.realisations),
+            self.volume_fractions or (None,),
+            self.grain_sizes or (None,),
+            self.ensembles,
+        )
+        return tuple(
+            SamplePlan(
+                index=index,
+                ensemble=one.name,
+                recipe=one.recipe,
+                cells=one.cells,
+                fractions=_shared_out(one.recipe, self.swept_phase, fraction),
+                grain_size=one.recipe.grain_size if grain_size is None else grain_size,
+                realisation=realisation,
+                seed=self.seed,
+            )
+            for index, (realisation, fraction, grain_size, one) in itertools.islice(
+                enumerate(order), self.limit
+            )
+        )
+
+    def phases_at(self, temperature: float) -> dict[str, Estimate]:
+        """Self-diffusivity of each phase without texture.
+
+        Parameters
+        ----------
+        temperature : float
+            Absolute temperature [K].
+
+        Returns
+        -------
+        dict of str to Estimate
+            [m²/s]; exactly zero for a blocked phase.
+        """
+        blocked = Estimate(0.0, 0.0, "m2/s", "blocked phase")
+        return {
+            name: blocked if material is None else material.diffusivity(temperature)
+            for name, material in self.phases.items()
+        }
+
+    def boundaries_at(self, temperature: float) -> dict[tuple[str, str], Boundary]:
+        """Width and diffusivities of each boundary type.
+
+        Parameters
+        ----------
+        temperature : float
+            Absolute temperature [K].
+
+        Returns
+        -------
+        dict of tuple of str to Boundary
+            Keys are sorted pairs of phase names; SI.
+        """
+        bulk = {name: one.value for name, one in self.phases_at(temperature).items()}
+        return {
+            pair: one.boundary(temperature, [bulk[name] for name in pair])
+            for pair, one in self.boundaries.items()
+        }
+
+    def resolved(self) -> dict[str, Any]:
+        """Spell out all that the results follow from, without paths.
+
+        Returns
+        -------
+        dict
+            JSON types, for :func:`multiscale.provenance.config_hash`: with the content
+            of every recipe and property file, without the limit on samples, so that a
+            first look and the whole study share their results.
+        """
+        spelt: dict[str, Any] = _plain(
+            {
+                "study": {"title": self.title, "question": self.question, "seed": self.seed},
+                "ensembles": [
+                    {"name": one.name, "cells": one.cells, "recipe": one.recipe.content}
+                    for one in self.ensembles
+                ],
+                "sweep": {
+                    "phase": self.swept_phase,
+                    "volume_fractions": self.volume_fractions,
+                    "grain_sizes_m": self.grain_sizes,
+                    "realisations": self.realisations,
+                },
+                "phases": {
+                    name: "blocked" if one is None else {"name": one.name, **one.content}
+                    for name, one in self.phases.items()
+                },
+                "boundaries": {
+                    "|".join(pair): {"name": one.name, **one.content}
+                    for pair, one in self.boundaries.items()
+                },
+                "transport": {
+                    "temperatures_K": self.temperatures,
+                    "driving_force": self.driving_force,
+                    "boundary": self.boundary,
+                    "rtol": self.rtol,
+                    "backend": self.backend,
+                },
+            }
+        )
+        return spelt
+
+
+def load_study(path: str | Path, *, samples: int | None = None, cells: int | None = None) -> Study:
+    """Read a study with its recipes and properties.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The study file, or the folder that holds ``study.toml``.
+    samples : int, optional
+        Run the first so many samples only.
+    cells : int, optional
+        Voxels along every axis, in place of the file's.
+
+    Returns
+    -------
+    Study
+        Frozen, checked, in SI.
+
+    Raises
+    ------
+    StudyError
+        If the study is wrong, alone or against its recipes and properties.
+    RecipeError, PropertyError
+        If a file that it names is wrong.
+    ResolutionError
+        If a mean grain would have less than four voxels along its edge.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "study.toml"
+    data = read(path, StudyError, "give a run folder or its study.toml")
+    file = validate(StudyFile, data, path, StudyError)
+    for option, given in (("--samples", samples), ("--cells", cells)):
+        if given is not None and given < 1:
+            raise StudyError(describe(option, "a whole number ≥ 1", given))
+    ensembles = _ensembles(file, path, cells)
+    _check_sweep(file, ensembles, path)
+    phases = _phases(file, ensembles, path)
+    boundaries = _boundaries(file, phases, path)
+    _check_driving_force(file, phases, path)
+    sweep, transport, fraction = file.sweep, file.transport, file.sweep.volume_fraction
+    study = Study(
+        path=path,
+        title=file.study.title,
+        question=file.study.question.strip(),
+        seed=file.study.seed,
+        ensembles=ensembles,
+        swept_phase=None if fraction is None else fraction.phase,
+        volume_fractions=() if fraction is None else fraction.values,
+        grain_sizes=tuple(to_si(one, "nm", "length") for one in sweep.grain_size_nm or ()),
+        realisations=sweep.realisations,
+        temperatures=transport.temperatures_K,
+        phases=phases,
+        boundaries=boundaries,
+        driving_force=transport.driving_force,
+        boundary=transport.boundary,
+        backend=transport.backend,
+        rtol=transport.rtol,
+    )
+    return replace(study, limit=None if samples is None else min(samples, study.total))
+
+
+def _ensembles(file: StudyFile, path: Path, cells: int | None) -> tuple[Ensemble, ...]:
+    """Load recipes, and see that the grids fit them."""
+    made: list[Ensemble] = []
+    for number, entry in enumerate(file.ensembles):
+        key = f"ensembles[{number}]"
+        if entry.name in [one.name for one in made]:
+            raise StudyError(describe(f"{path}: {key}.name", "a name used once", entry.name))
+        recipe = load_recipe(find_recipe(entry.recipe, path.parent))
+        grid = entry.cells if cells is None else (cells,) * recipe.dimension
+        place = f"{path}: {key}.cells" if cells is None else "--cells"
+        if len(grid) != recipe.dimension:
+            expected = f"{recipe.dimension} numbers, as {entry.recipe} is {recipe.dimension}D"
+            raise StudyError(describe(place, expected, list(grid)))
+        found = recipe.voxels_per_grain(grid)
+        if found < LEAST_VOXELS:
+            expected = f"at least {LEAST_VOXELS:g} voxels along a mean grain"
+            enough = -int(-LEAST_VOXELS * recipe.grains ** (1 / recipe.dimension) // 1)
+            remedy = f"{recipe.grains} grains need {enough} voxels along each axis"
+            received = f"{found:.2g} ({min(grid)} voxels)"
+            raise ResolutionError(describe(place, expected, received, remedy))
+        if file.transport.boundary == "periodic" and not recipe.periodic:
+            where = f"{path}: transport.boundary"
+            received = f"'periodic' with {entry.recipe}, which has walls"
+            raise StudyError(describe(where, "'dirichlet'", received, "or a periodic recipe"))
+        made.append(Ensemble(entry.name, recipe, grid))
+    return tuple(made)
+
+
+def _check_sweep(file: StudyFile, ensembles: tuple[Ensemble, ...], path: Path) -> None:
+    """See that what is swept exists and is swept once."""
+    sweep = file.sweep
+    swept = {"grain_size_nm": sweep.grain_size_nm}
+    if sweep.volume_fraction is not None:
+        swept["volume_fraction.values"] = sweep.volume_fraction.values
+        phase = sweep.volume_fraction.phase
+        for one in ensembles:
+            place = f"{path}: sweep.volume_fraction.phase"
+            if phase not in one.recipe.phases:
+                expected = f"a phase of {one.recipe.name}"
+                remedy = nearest(phase, one.recipe.phases)
+                raise StudyError(describe(place, expected, phase, remedy))
+            if one.recipe.phases[phase] == 1.0:
+                expected = f"a phase of {one.recipe.name} that leaves room for others"
+                raise StudyError(describe(place, expected, phase))
+    swept["temperatures_K"] = file.transport.temperatures_K
+    for key, values in swept.items():
+        if values is not None and len(set(values)) < len(values):
+            table = "transport" if key == "temperatures_K" else "sweep"
+            raise StudyError(describe(f"{path}: {table}.{key}", "each value once", list(values)))
+
+
+def _phases(
+    file: StudyFile, ensembles: tuple[Ensemble, ...], path: Path
+) -> dict[str, Material | None]:
+    """Give every phase of the recipes its property."""
+    wanted = {name for one in ensembles for name in one.recipe.phases}
+    for name in file.phases:
+        if name not in wanted:
+            place = dotted(path, ("phases", name))
+            raise StudyError(describe(place, "a phase of the recipes", name, nearest(name, wanted)))
+    phases: dict[str, Material | None] = {}
+    for name in sorted(wanted):
+        place = dotted(path, ("phases", name))
+        if name not in file.phases:
+            remedy = f'add {name} = "property name", or "blocked" for D = 0'
+            raise StudyError(describe(place, "a property", "nothing", remedy))
+        value = file.phases[name]
+        phases[name] = None if value == "blocked" else _property(value, Material, place, path)
+    return phases
+
+
+def _boundaries(
+    file: StudyFile, phases: Mapping[str, Material | None], path: Path
+) -> dict[tuple[str, str], BoundaryProperties]:
+    """Give every type of boundary that can occur its property."""
+    open_phases = sorted(name for name, material in phases.items() if material is not None)
+    wanted = list(itertools.combinations_with_replacement(open_phases, 2))
+    found: dict[tuple[str, str], BoundaryProperties] = {}
+    for key, value in file.boundaries.items():
+        place = dotted(path, ("boundaries", f'"{key}"'))
+        first, _, second = key.partition("|")
+        pair = (min(first, second), max(first, second))
+        if pair not in wanted:
+            remedy = nearest(key, ["|".join(one) for one in wanted])
+            raise StudyError(describe(place, "two open phases joined by '|'", key, remedy))
+        if pair in found:
+            raise StudyError(describe(place, "each pair of phases once", key, "drop one order"))
+        found[pair] = _property(value, BoundaryProperties, place, path)
+    for pair in wanted:
+        if pair not in found:
+            key = "|".join(pair)
+            remedy = f'add "{key}" = "property name"'
+            raise StudyError(
+                describe(f'{path}: boundaries."{key}"', "a property", "nothing", remedy)
+            )
+    return {pair: found[pair] for pair in wanted}
+
+
+def _property(value: str, kind: type[Kind], place: str, path: Path) -> Kind:
+    """Load a property of the kind that belongs here."""
+    found = load(path.parent / value if value.endswith(".toml") else value)
+    if isinstance(found, kind):
+        return found
+    words = {Material: "a material", BoundaryProperties: "a boundary type"}
+    raise StudyError(describe(place, words[kind], f"{value}, which is {words[type(found)]}"))
+
+
+def _check_driving_force(
+    file: StudyFile, phases: Mapping[str, Material | None], path: Path
+) -> None:
+    """See that a chemical potential has its concentrations."""
+    if file.transport.driving_force == "concentration":
+        return
+    for name, material in phases.items():
+        if material is not None and material.lithium_density is None:
+            place = f"{path}: transport.driving_force"
+            received = f"{file.phases[name]} without lithium_density"
+            raise StudyError(describe(place, "the Li density of each open phase", received))
+
+
+def _shared_out(recipe: Recipe, phase: str | None, fraction: float | None) -> dict[str, float]:
+    """Set one phase's fraction; the others share the rest as in the recipe."""
+    if phase is None or fraction is None:
+        return dict(recipe.phases)
+    rest = (1.0 - fraction) / (1.0 - recipe.phases[phase])
+    return {
+        name: fraction if name == phase else share * rest for name, share in recipe.phases.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turn mappings and tuples into JSON's own."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,35 @@
+"""Steady Li transport on voxels: from coefficients to the effective tensor.
+
+Enters: a voxel field of coefficients [m²/s], or a rasterised crystal with a
+coefficient for each phase and a thin film for each boundary type. Leaves: the
+effective tensor with its flux balance, flux fields and the share of flux and
+dissipation of each part.
+
+Equation: ∇·(K ∇u) = 0 with u = e·x + periodic, or with u fixed on two faces;
+D_eff from the mean energy and from the mean flux. Assumptions: linear, steady,
+local equilibrium across films up to their areal resistance; films much thinner
+than grains.
+
+Reading order: ``boundary_model``, ``fields``, ``discretisation``,
+``cell_problem``, ``effective``, ``flux``, ``tensor_elements``, ``orientation``,
+``bounds``, ``fipy_reference``.
+"""
+
+from multiscale.transport.bounds import hashin_shtrikman, wiener
+from multiscale.transport.effective import (
+    EffectiveDiffusivity,
+    VoxelSolution,
+    effective_diffusivity,
+    solve_voxels,
+)
+from multiscale.transport.fields import VoxelGeometry
+
+__all__ = [
+    "EffectiveDiffusivity",
+    "VoxelGeometry",
+    "VoxelSolution",
+    "effective_diffusivity",
+    "hashin_shtrikman",
+    "solve_voxels",
+    "wiener",
+]

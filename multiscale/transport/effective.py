@@ -1,0 +1,352 @@
+"""The effective diffusivity of a voxel field or a polycrystal: the public face."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multiscale.errors import InputError, PropertyError, ResolutionError, describe, nearest
+from multiscale.transport.boundary_model import BoundaryMap
+from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
+from multiscale.transport.discretisation import Network, VoxelProblem, assemble
+from multiscale.transport.fields import (
+    LabelledImage,
+    TessellatedCrystal,
+    VoxelGeometry,
+    check_field,
+    check_spacing,
+    phase_values,
+    plain_problem,
+)
+from multiscale.transport.orientation import grain_tensors
+from multiscale.transport.tensor_elements import assemble_tensor
+
+FloatArray = NDArray[np.float64]
+
+BOUNDARIES = ("periodic", "dirichlet")
+BACKENDS = ("multigrid", "fipy")
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveDiffusivity:
+    """The effective tensor and how well it was computed.
+
+    Parameters
+    ----------
+    tensor : (d, d) ndarray
+        Effective diffusivity from the energy [m²/s], symmetric. With Dirichlet
+        faces the diagonal alone is defined and the rest is zero.
+    flux_tensor : (d, d) ndarray
+        The same from the mean flux [m²/s].
+    imbalance : (d,) ndarray
+        (largest − smallest)/mean flux over all planes normal to each driven
+        axis.
+    residual : float
+        Largest relative residual.
+    iterations : int
+        Solver iterations (all axes of a periodic problem run together).
+    percolates : tuple of bool
+        Whether a conducting path leads along each axis. Where it is False the
+        tensor is exactly zero.
+    seconds : float
+        Wall time of assembly and solve.
+    boundary, backend : str
+        As asked for.
+    """
+
+    tensor: FloatArray
+    flux_tensor: FloatArray
+    imbalance: FloatArray
+    residual: float
+    iterations: int
+    percolates: tuple[bool, ...]
+    seconds: float
+    boundary: str
+    backend: str
+
+    @property
+    def flux_imbalance(self) -> float:
+        """Largest relative difference of the fluxes through opposite faces."""
+        return float(self.imbalance.max(initial=0.0))
+
+    @property
+    def status(self) -> tuple[str, ...]:
+        """For each axis ``"percolating"`` or ``"not percolating"``."""
+        return tuple("percolating" if p else "not percolating" for p in self.percolates)
+
+
+@dataclass(frozen=True, slots=True)
+class VoxelSolution:
+    """A solved voxel problem, for post-processing.
+
+    Parameters
+    ----------
+    problem : VoxelProblem
+        What was solved.
+    runs : tuple of (Network, AxisSolutions)
+        One for a periodic problem, one an axis for a Dirichlet problem.
+    result : EffectiveDiffusivity
+        The effective tensor.
+    """
+
+    problem: VoxelProblem
+    runs: tuple[tuple[Network, AxisSolutions], ...]
+    result: EffectiveDiffusivity
+
+
+def effective_diffusivity(
+    diffusivity: ArrayLike | TessellatedCrystal | LabelledImage,
+    *,
+    spacing: float | ArrayLike | None = None,
+    cells: Sequence[int] | None = None,
+    phases: Mapping[str, float | ArrayLike] | None = None,
+    boundaries: BoundaryMap | None = None,
+    boundary: str = "periodic",
+    rtol: float = 1e-8,
+    backend: str = "multigrid",
+    max_iterations: int = 500,
+) -> EffectiveDiffusivity:
+    """Compute the effective diffusivity tensor.
+
+    Parameters
+    ----------
+    diffusivity : array_like, Polycrystal or LabelImage
+        Voxel field of diffusivities [m²/s], shape (nx, ny[, nz]) or, for
+        tensors, (nx, ny[, nz], d, d); zeros are allowed. Or a polycrystal,
+        which is rasterised on ``cells``.
+    spacing : float or (d,) array_like, optional
+        Voxel edges [m]; needed with a field.
+    cells : sequence of int, optional
+        Voxels along each axis; needed with a polycrystal.
+    phases : mapping of str to float or (d, d) array_like, optional
+        Diffusivity of each phase [m²/s]; needed with a crystal. A tensor is
+        in the crystal frame and turned by each grain's orientation.
+    boundaries : mapping, optional
+        ``("LLZO", "LCO")`` or ``"LLZO|LCO"`` → :class:`multiscale.Boundary`
+        for every type of boundary; none at all unless given.
+    boundary : {"periodic", "dirichlet"}, optional
+        Periodic cell problem (full tensor), or fixed potentials on two faces
+        and no flux through the others, for each axis in turn.
+    rtol : float, optional
+        Tolerance on the relative residual and on the flux balance.
+    backend : {"multigrid", "fipy"}, optional
+        Own solver, or FiPy on the same problem as an independent check.
+    max_iterations : int, optional
+        Cap on the iterations of one solve.
+
+    Returns
+    -------
+    EffectiveDiffusivity
+        The tensor, its flux balance, residual and iterations. A structure
+        without a conducting path along an axis gives exactly zero there.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    ConvergenceError
+        If the tolerance is not reached.
+
+    Notes
+    -----
+    Scalar fields: cell-centred finite volumes with harmonic face means.
+    Tensor fields: trilinear elements on voxel vertices. Thin boundaries:
+    :mod:`multiscale.transport.boundary_model`; together with crystal tensors
+    they are refused.
+    """
+    check_options(boundary, backend, rtol)
+    if isinstance(diffusivity, TessellatedCrystal | LabelledImage):
+        problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
+    else:
+        if phases is not None or boundaries is not None:
+            raise InputError(
+                describe("diffusivity", "a polycrystal with phases and boundaries", "an array",
+                         "give a field alone, or a crystal with phases=")
+            )
+        field, is_tensor = check_field(diffusivity)
+        h = check_spacing(spacing, field.ndim - 2 * is_tensor)
+        tensors = (field, h) if is_tensor else None
+        problem = plain_problem(field, h) if not is_tensor else None
+    if tensors is not None:
+        if backend != "multigrid":
+            raise InputError(describe("backend", "'multigrid' for tensor fields", backend))
+        return _solve_tensor(*tensors, boundary, rtol, max_iterations)
+    assert problem is not None
+    if backend == "fipy":
+        from multiscale.transport.fipy_reference import solve_with_fipy
+
+        return solve_with_fipy(problem, boundary=boundary, rtol=rtol)
+    return solve_voxels(
+        problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations
+    ).result
+
+
+def check_options(boundary: str, backend: str, rtol: float) -> None:
+    """Check the options shared by all solves.
+
+    Parameters
+    ----------
+    boundary, backend : str
+        As given.
+    rtol : float
+        As given.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be used.
+    """
+    for name, value, valid in (("boundary", boundary, BOUNDARIES), ("backend", backend, BACKENDS)):
+        if value not in valid:
+            raise InputError(
+                describe(name, f"one of {', '.join(valid)}", value, nearest(str(value), valid))
+            )
+    if not (isinstance(rtol, float) and 1e-13 <= rtol < 1.0):
+        raise InputError(describe("rtol", "a number from 1e-13 to 1", rtol))
+
+
+def solve_voxels(
+    problem: VoxelProblem, *, boundary: str, rtol: float, max_iterations: int = 500
+) -> VoxelSolution:
+    """Solve a scalar voxel problem with the project's own solver.
+
+    Parameters
+    ----------
+    problem : VoxelProblem
+        Coefficients and films.
+    boundary : {"periodic", "dirichlet"}
+        Kind of problem.
+    rtol : float
+        Tolerance on the relative residual and on the flux balance.
+    max_iterations : int, optional
+        Cap on the iterations of one solve.
+
+    Returns
+    -------
+    VoxelSolution
+        Potentials and effective tensor.
+
+    Raises
+    ------
+    ConvergenceError
+        If the tolerance is not reached.
+    """
+    begin = time.perf_counter()
+    limits = {"rtol": rtol, "max_iterations": max_iterations}
+    if boundary == "periodic":
+        problem = _repeated(problem)
+        network = assemble(problem)
+        runs = [(network, solve_periodic(network.graph, **limits))]
+    else:
+        runs = []
+        for axis in range(problem.dimension):
+            network = assemble(problem, electrodes=axis)
+            runs.append((network, solve_dirichlet(network.graph, axis, **limits)))
+    seconds = time.perf_counter() - begin
+    return VoxelSolution(
+        problem, tuple(runs), _result([run for _, run in runs], boundary, seconds)
+    )
+
+
+def _solve_tensor(
+    field: FloatArray, spacing: FloatArray, boundary: str, rtol: float, max_iterations: int
+) -> EffectiveDiffusivity:
+    begin = time.perf_counter()
+    limits = {"rtol": rtol, "max_iterations": max_iterations}
+    d = spacing.size
+    if boundary == "periodic":
+        field = np.tile(field, (*_repeats(field.shape[:d]), 1, 1))
+        runs = [solve_periodic(assemble_tensor(field, spacing), **limits)]
+    else:
+        if min(field.shape[:d]) < 2:
+            raise ResolutionError(
+                describe("diffusivity", "at least 2 voxels an axis", field.shape[:d])
+            )
+        runs = [
+            solve_dirichlet(assemble_tensor(field, spacing, electrodes=axis), axis, **limits)
+            for axis in range(d)
+        ]
+    return _result(runs, boundary, time.perf_counter() - begin)
+
+
+def _result(
+    runs: Sequence[AxisSolutions], boundary: str, seconds: float
+) -> EffectiveDiffusivity:
+    d = runs[0].energy.shape[0]
+    energy = np.sum([run.energy for run in runs], axis=0)
+    driven = {axis for run in runs for axis in run.axes}
+    return EffectiveDiffusivity(
+        0.5 * (energy + energy.T),
+        np.sum([run.flux for run in runs], axis=0),
+        np.max([run.imbalance for run in runs], axis=0),
+        max(float(run.report.residual.max(initial=0.0)) for run in runs),
+        max(run.report.iterations for run in runs),
+        tuple(axis in driven for axis in range(d)),
+        seconds,
+        boundary,
+        "multigrid",
+    )
+
+
+def _crystal(
+    crystal: TessellatedCrystal | LabelledImage,
+    cells: Sequence[int] | None,
+    phases: Mapping[str, float | ArrayLike] | None,
+    boundaries: BoundaryMap | None,
+    boundary: str,
+) -> tuple[VoxelProblem | None, tuple[FloatArray, FloatArray] | None]:
+    if crystal.periodic != (boundary == "periodic") and boundary == "periodic":
+        raise InputError(
+            describe("boundary", "'dirichlet' for a crystal that is not periodic", boundary)
+        )
+    geometry = VoxelGeometry.of(crystal, cells)
+    if boundary == "periodic" and min(geometry.labels.shape[: geometry.spacing.size]) < 3:
+        raise ResolutionError(
+            describe("cells", "at least 3 voxels an axis", geometry.labels.shape)
+        )
+    d = geometry.spacing.size
+    values = phase_values(phases, crystal.phase_names, d)
+    if all(value.ndim == 0 for value in values):
+        return geometry.problem([float(value) for value in values], boundaries), None
+    if boundaries is not None:
+        raise PropertyError(
+            describe(
+                "phases",
+                "a number for each phase where thin boundaries are given",
+                "a crystal tensor",
+                "use multiscale.isotropic_average(tensor), or leave boundaries out",
+            )
+        )
+    if not isinstance(crystal, TessellatedCrystal):
+        raise PropertyError(
+            describe("phases", "a number for each phase of an image without orientations", "a tensor")
+        )
+    grains = grain_tensors(values, crystal.phases, crystal.orientations, d)
+    field = grains[geometry.labels.reshape(geometry.labels.shape[:d])]
+    return None, (field, geometry.spacing)
+
+
+def _repeats(cells: Sequence[int]) -> tuple[int, ...]:
+    """Copies along each axis that make every periodic axis three cells long."""
+    return tuple(-(-3 // n) if n < 3 else 1 for n in cells)
+
+
+def _repeated(problem: VoxelProblem) -> VoxelProblem:
+    """Repeat a plain field along axes too short for a shortest image."""
+    copies = _repeats(problem.cells)
+    if max(copies) == 1:
+        return problem
+    shape = (*copies, 1)[:3]
+    return VoxelProblem(
+        np.tile(problem.bulk, shape),
+        problem.spacing,
+        np.tile(problem.phase, shape),
+        np.tile(problem.labels, shape),
+        problem.faces,
+        problem.resistance,
+        problem.sheet,
+    )

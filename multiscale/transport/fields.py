@@ -1,0 +1,441 @@
+"""Turn what a user gives (a field, a crystal, an image) into a voxel problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multiscale.errors import ImageError, InputError, PropertyError, describe, nearest
+from multiscale.transport.boundary_model import (
+    BoundaryMap,
+    films,
+    normals_from_faces,
+    normals_from_seeds,
+)
+from multiscale.transport.discretisation import (
+    Faces,
+    VoxelProblem,
+    boundary_faces,
+    film_table,
+)
+
+FloatArray = NDArray[np.float64]
+WINDOW = 3
+"""Half width, in voxels, of the window that gives an image's boundary normals."""
+
+
+@runtime_checkable
+class TessellatedCrystal(Protocol):
+    """A polycrystal with a seed behind every grain."""
+
+    seeds: FloatArray
+    size: FloatArray
+    periodic: bool
+    phases: NDArray[np.intp]
+    phase_names: tuple[str, ...]
+    orientations: FloatArray
+
+    def labels_and_images(
+        self, cells: Sequence[int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+        """Rasterise: grain numbers and box offsets of their seeds."""
+        ...
+
+
+@runtime_checkable
+class LabelledImage(Protocol):
+    """A voxel image of grains without seeds."""
+
+    labels: NDArray[np.int32]
+    spacing: FloatArray
+    periodic: bool
+    phases: NDArray[np.intp]
+    phase_names: tuple[str, ...]
+
+
+def check_spacing(spacing: float | ArrayLike | None, dimension: int) -> FloatArray:
+    """Bring a voxel spacing into the form (d,).
+
+    Parameters
+    ----------
+    spacing : float or (d,) array_like
+        Voxel edges [m].
+    dimension : int
+        Number of axes.
+
+    Returns
+    -------
+    (d,) ndarray
+        Voxel edges [m].
+
+    Raises
+    ------
+    InputError
+        If it is missing, not positive, or has another length.
+    """
+    if spacing is None:
+        raise InputError(describe("spacing", "voxel edges in m", "none", "pass spacing=1e-9"))
+    try:
+        value = np.asarray(spacing, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(describe("spacing", "numbers in m", spacing)) from None
+    if value.ndim == 0:
+        value = np.full(dimension, float(value))
+    if value.shape != (dimension,) or not np.isfinite(value).all() or (value <= 0).any():
+        raise InputError(describe("spacing", f"one or {dimension} finite lengths > 0 m", spacing))
+    return value
+
+
+def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
+    """Check a diffusivity field.
+
+    Parameters
+    ----------
+    field : (nx, ny[, nz]) or (nx, ny[, nz], d, d) array_like
+        Coefficients.
+
+    Returns
+    -------
+    field : ndarray of float
+        The same values.
+    tensor : bool
+        Whether each voxel has a (d, d) tensor.
+
+    Raises
+    ------
+    ImageError
+        If shape or type do not fit, a value is negative or not finite, or a
+        tensor is not symmetric positive semi-definite.
+    """
+    raw = np.asarray(field)
+    if raw.dtype.kind not in "fiu":
+        raise ImageError(describe("diffusivity", "an array of real numbers", str(raw.dtype)))
+    value = raw.astype(float)
+    d = value.ndim - 2
+    tensor = value.ndim >= 4 and d in (2, 3) and value.shape[-2:] == (d, d)
+    if not tensor and value.ndim not in (2, 3):
+        raise ImageError(
+            describe("diffusivity", "shape (nx, ny[, nz]) or (nx, ny[, nz], d, d)", value.shape)
+        )
+    if value.size == 0:
+        raise ImageError(describe("diffusivity", "at least one voxel", value.shape))
+    bad = ~np.isfinite(value) if tensor else ~(np.isfinite(value) & (value >= 0))
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ImageError(
+            describe(
+                f"diffusivity{list(where)}",
+                "finite values ≥ 0 m²/s",
+                str(value[where]),
+                f"{int(bad.sum())} such values",
+            )
+        )
+    if tensor:
+        _check_tensors(value)
+    return value, tensor
+
+
+def _check_tensors(value: FloatArray) -> None:
+    scale = np.abs(value).max(axis=(-2, -1), keepdims=True)
+    skew = np.abs(value - np.swapaxes(value, -2, -1)) > 1e-9 * scale
+    if skew.any():
+        where = [int(i) for i in np.argwhere(skew)[0]]
+        raise ImageError(describe(f"diffusivity{where}", "a symmetric tensor", "an asymmetric one"))
+    smallest = np.linalg.eigvalsh(value)[..., 0]
+    negative = smallest < -1e-9 * scale[..., 0, 0]
+    if negative.any():
+        where = [int(i) for i in np.argwhere(negative)[0]]
+        raise ImageError(
+            describe(
+                f"diffusivity{where}",
+                "a positive semi-definite tensor",
+                f"eigenvalue {smallest[tuple(where)]:.3g}",
+            )
+        )
+
+
+def phase_values(
+    phases: Mapping[str, float | ArrayLike] | None, phase_names: Sequence[str], dimension: int
+) -> list[FloatArray]:
+    """Look up the coefficient of each phase.
+
+    Parameters
+    ----------
+    phases : mapping of str to float or (d, d) array_like
+        Coefficient of each phase; tensors in the crystal frame.
+    phase_names : sequence of str
+        Phases in the order of their index.
+    dimension : int
+        Number of axes.
+
+    Returns
+    -------
+    list of ndarray
+        Scalars of shape () or tensors of shape (d, d).
+
+    Raises
+    ------
+    PropertyError
+        If a phase is missing, unknown, negative, not finite or of the wrong
+        shape.
+    """
+    if phases is None:
+        raise PropertyError(
+            describe("phases", "a diffusivity for each phase", "none", "pass phases={name: m²/s}")
+        )
+    for name in phases:
+        if name not in phase_names:
+            raise PropertyError(
+                describe(f"phases[{name!r}]", "a phase of this crystal", name,
+                         nearest(name, phase_names))
+            )
+    values = []
+    for name in phase_names:
+        if name not in phases:
+            raise PropertyError(
+                describe("phases", f"a diffusivity for {name!r}", sorted(phases),
+                         f"add {name!r}: value in m²/s")
+            )
+        place = f"phases[{name!r}]"
+        try:
+            value = np.asarray(phases[name], dtype=float)
+        except (TypeError, ValueError):
+            raise PropertyError(describe(place, "a number in m²/s", phases[name])) from None
+        if value.shape not in ((), (dimension, dimension), (3, 3)):
+            raise PropertyError(
+                describe(place, f"a number or a ({dimension}, {dimension}) tensor", value.shape)
+            )
+        if not np.isfinite(value).all() or (value.ndim == 0 and value < 0):
+            raise PropertyError(describe(place, "finite, ≥ 0 m²/s", str(value)))
+        if value.ndim == 2 and (
+            not np.allclose(value, value.T, rtol=1e-9, atol=0)
+            or np.linalg.eigvalsh(value)[0] < -1e-9 * np.abs(value).max()
+        ):
+            raise PropertyError(
+                describe(place, "a symmetric positive semi-definite tensor", value.tolist())
+            )
+        values.append(value)
+    return values
+
+
+def padded(array: NDArray[np.generic], dimension: int) -> NDArray[np.generic]:
+    """Give a 2D array a third axis of one cell.
+
+    Parameters
+    ----------
+    array : ndarray
+        Values on voxels, maybe with trailing axes.
+    dimension : int
+        Number of active axes.
+
+    Returns
+    -------
+    ndarray
+        The same values with three voxel axes.
+    """
+    return array[:, :, None] if dimension == 2 else array
+
+
+def plain_problem(field: FloatArray, spacing: FloatArray) -> VoxelProblem:
+    """Make the problem of a scalar field without films.
+
+    Parameters
+    ----------
+    field : (nx, ny[, nz]) ndarray
+        Coefficients.
+    spacing : (d,) ndarray
+        Voxel edges [m].
+
+    Returns
+    -------
+    VoxelProblem
+        Ready to be assembled.
+    """
+    bulk = np.ascontiguousarray(padded(field, spacing.size), dtype=float)
+    zero = np.zeros(bulk.shape, np.int32)
+    return VoxelProblem(bulk, spacing, zero, zero, None, np.zeros((0, 2)), np.zeros(0))
+
+
+def crystal_problem(
+    crystal: TessellatedCrystal | LabelledImage,
+    cells: Sequence[int] | None,
+    bulk: Sequence[float],
+    boundaries: BoundaryMap | None,
+) -> VoxelProblem:
+    """Rasterise a polycrystal and put its films on the voxel faces.
+
+    Parameters
+    ----------
+    crystal : TessellatedCrystal or LabelledImage
+        The microstructure.
+    cells : sequence of int or None
+        Voxels along each axis; an image brings its own.
+    bulk : sequence of float
+        Coefficient of each phase.
+    boundaries : mapping or None
+        Film of each pair of phases; None for none.
+
+    Returns
+    -------
+    VoxelProblem
+        Ready to be assembled.
+
+    Raises
+    ------
+    PropertyError
+        If a boundary type has no film.
+    InputError
+        If ``cells`` is missing or does not fit.
+    """
+    geometry = VoxelGeometry.of(crystal, cells)
+    return geometry.problem(bulk, boundaries)
+
+
+class VoxelGeometry:
+    """A rasterised crystal with the normals of its boundary faces.
+
+    Made once for a microstructure and used for all temperatures and sizes.
+
+    Parameters
+    ----------
+    labels : (nx, ny, nz) int32 ndarray
+        Grain numbers.
+    phase : (nx, ny, nz) int32 ndarray
+        Phase of each voxel.
+    spacing : (d,) ndarray
+        Voxel edges [m].
+    phase_names : tuple of str
+        Names by phase index.
+    faces : Faces
+        Faces between grains.
+    """
+
+    __slots__ = ("faces", "labels", "phase", "phase_names", "spacing")
+
+    def __init__(
+        self,
+        labels: NDArray[np.int32],
+        phase: NDArray[np.int32],
+        spacing: FloatArray,
+        phase_names: tuple[str, ...],
+        faces: Faces,
+    ) -> None:
+        self.labels, self.phase, self.spacing = labels, phase, spacing
+        self.phase_names, self.faces = phase_names, faces
+
+    @classmethod
+    def of(
+        cls, crystal: TessellatedCrystal | LabelledImage, cells: Sequence[int] | None
+    ) -> VoxelGeometry:
+        """Rasterise a crystal or take an image as it is.
+
+        Parameters
+        ----------
+        crystal : TessellatedCrystal or LabelledImage
+            The microstructure.
+        cells : sequence of int or None
+            Voxels along each axis.
+
+        Returns
+        -------
+        VoxelGeometry
+            Labels, phases and boundary faces.
+
+        Raises
+        ------
+        InputError
+            If ``cells`` is missing or does not fit.
+        """
+        if isinstance(crystal, TessellatedCrystal):
+            size = np.asarray(crystal.size, dtype=float)
+            grid = check_cells(cells, size.size)
+            labels, images = crystal.labels_and_images(grid)
+            spacing = size / np.asarray(grid)
+            images = padded(images, size.size)
+        else:
+            labels, spacing = crystal.labels, np.asarray(crystal.spacing, dtype=float)
+            if cells is not None and tuple(cells) != labels.shape:
+                raise InputError(
+                    describe("cells", f"the image's own {labels.shape}", tuple(cells), "leave out")
+                )
+            images = None
+        d = spacing.size
+        labels = np.ascontiguousarray(padded(labels, d), dtype=np.int32)
+        phase = np.asarray(crystal.phases, dtype=np.int32)[labels]
+        axis, index, wraps = boundary_faces(labels, images, phase, d, crystal.periodic)
+        if isinstance(crystal, TessellatedCrystal):
+            normal = normals_from_seeds(
+                axis, labels, images, np.asarray(crystal.seeds), size, index, wraps
+            )
+        else:
+            area = np.zeros(3)
+            area[:d] = spacing.prod() / spacing
+            normal = normals_from_faces(axis, labels, index, area, WINDOW, crystal.periodic, d)
+        up = index.copy()
+        rows = np.arange(axis.size)
+        up[rows, axis] = (up[rows, axis] + 1) % np.asarray(labels.shape)[axis]
+        faces = Faces(axis, index, wraps, normal, phase[tuple(index.T)], phase[tuple(up.T)])
+        return cls(labels, phase, spacing, tuple(crystal.phase_names), faces)
+
+    def problem(self, bulk: Sequence[float], boundaries: BoundaryMap | None) -> VoxelProblem:
+        """Put coefficients on the voxels and films on the faces.
+
+        Parameters
+        ----------
+        bulk : sequence of float
+            Coefficient of each phase.
+        boundaries : mapping or None
+            Film of each pair of phases; None for none.
+
+        Returns
+        -------
+        VoxelProblem
+            Ready to be assembled.
+
+        Raises
+        ------
+        PropertyError
+            If a boundary type has no film.
+        """
+        values = np.asarray(bulk, dtype=float)
+        table = films(boundaries, self.phase_names, values.tolist())
+        field = values[self.phase]
+        if table is None:
+            empty = (np.zeros((0, 2)), np.zeros(0))
+            return VoxelProblem(field, self.spacing, self.phase, self.labels, None, *empty)
+        excess = film_table(self.faces, table, values)
+        return VoxelProblem(field, self.spacing, self.phase, self.labels, self.faces, *excess)
+
+
+def check_cells(cells: Sequence[int] | None, dimension: int) -> tuple[int, ...]:
+    """Check a number of voxels along each axis.
+
+    Parameters
+    ----------
+    cells : sequence of int or None
+        As given.
+    dimension : int
+        Number of axes.
+
+    Returns
+    -------
+    tuple of int
+        As given, checked.
+
+    Raises
+    ------
+    InputError
+        If it is missing, of the wrong length, or not positive.
+    """
+    if cells is None:
+        raise InputError(
+            describe("cells", f"{dimension} numbers of voxels", "none", "pass cells=(64, 64, 64)")
+        )
+    grid = tuple(cells)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in grid)
+    if len(grid) != dimension or not whole or min(grid) < 1:
+        raise InputError(describe("cells", f"{dimension} whole numbers ≥ 1", cells))
+    return tuple(int(n) for n in grid)

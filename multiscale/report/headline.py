@@ -1,0 +1,215 @@
+"""The main figures as sentences, for the top of the page and for the terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from multiscale.report.comparison_figures import circuit_error, quality_values
+from multiscale.report.findings import Findings, find
+from multiscale.report.observations import levels, per_sample, sample_ensembles, temperatures
+from multiscale.report.trends import quantile, size_exponent, summaries
+from multiscale.report.wording import count, length, listing, number, percent, power, span
+
+
+def headline(dataset: xr.Dataset, temperature: float | None = None) -> list[str]:
+    """State the main figures of a study.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        The merged results.
+    temperature : float, optional
+        Temperature of single-temperature statements [K]; the study's nearest to
+        it is used. Room temperature by default.
+
+    Returns
+    -------
+    list of str
+        One sentence or two for each finding, plain text.
+
+    Raises
+    ------
+    StoreError
+        If the data set holds no results.
+    """
+    return sentences(find(dataset, temperature))
+
+
+def sentences(findings: Findings) -> list[str]:
+    """State the main figures of findings that were computed before.
+
+    Parameters
+    ----------
+    findings : Findings
+        What the result set says.
+
+    Returns
+    -------
+    list of str
+        One sentence or two for each finding, plain text.
+    """
+    if not len(findings.values):
+        return [f"{_extent(findings)} No transport value was computed."]
+    found = [_extent(findings)]
+    for ensemble in findings.ensembles:
+        found += [_range(findings, ensemble), modes_sentence(findings, ensemble)]
+    found += [_why(findings), _percolation(findings), _size(findings), _energy(findings)]
+    found += [_circuit(findings), _solver(findings)]
+    return [sentence for sentence in found if sentence]
+
+
+def _extent(findings: Findings) -> str:
+    data, member = findings.dataset, sample_ensembles(findings.dataset)
+    parts = [f"{np.count_nonzero(member == name)} {name}" for name in findings.ensembles]
+    fractions = [percent(v) for v in levels(findings.values.volume_fraction)]
+    sizes = [length(v) for v in levels(per_sample(data, "grain_size"))]
+    kelvin = [f"{t:g} K" for t in temperatures(data)]
+    text = f"{count(member.size, 'polycrystal')} ({', '.join(parts)})"
+    if fractions:
+        text += f", {findings.swept} {span(fractions)} by volume"
+    if sizes:
+        text += f", grains of {listing(sizes) if len(sizes) < 4 else span(sizes)}"
+    return f"{text}, at {listing(kelvin)}."
+
+
+def _range(findings: Findings, ensemble: str) -> str:
+    group = findings.values.of(ensemble)
+    points = summaries(group.diffusivity, group.volume_fraction)
+    if not points:
+        return ""
+    shown = [points[0]] if len(points) == 1 else [points[0], points[-1]]
+    parts = [
+        f"{power(s.median)} m²/s at {findings.swept} {percent(level)} "
+        f"(10–90 %: {power(quantile(s, 0.1))} to {power(quantile(s, 0.9))})"
+        for level, s in shown
+    ]
+    zero = f"; {group.zeros} of {len(group)} values are exactly zero" if group.zeros else ""
+    return (
+        f"{ensemble}, {findings.temperature:g} K: the median effective diffusivity is "
+        f"{' and '.join(parts)}{zero}."
+    )
+
+
+def modes_sentence(findings: Findings, ensemble: str) -> str:
+    """Say at which volume fractions an ensemble has two modes.
+
+    Parameters
+    ----------
+    findings : Findings
+        What the result set says.
+    ensemble : str
+        Name of the ensemble.
+
+    Returns
+    -------
+    str
+        One sentence; with the distance of the modes where there are two.
+    """
+    table = findings.verdicts[ensemble]
+    tested = {level: verdict for level, verdict in table.items() if verdict.modes > 0}
+    if not tested:
+        return f"{ensemble}: too few values at each volume fraction to test for modes."
+    two = {level: verdict for level, verdict in tested.items() if verdict.modes == 2}
+    of = f"{len(two)} of {count(len(tested), 'volume fraction')} tested"
+    if not two:
+        return f"{ensemble}: one mode at every volume fraction tested ({len(tested)})."
+    where = f"{findings.swept} {listing(percent(level) for level in two)}"
+    gaps = [np.ptp(v.pooled.centres) for v in two.values() if len(v.pooled.centres) == 2]
+    apart = f", a factor {number(10 ** float(np.median(gaps)), 2)} apart" if gaps else ""
+    return f"{ensemble}: two modes at {of} ({where}){apart}."
+
+
+def _why(findings: Findings) -> str:
+    best = [
+        (split.explained, ensemble, fraction, split)
+        for ensemble, table in findings.splits.items()
+        for fraction, split in table.items()
+        if split.mixed
+        and np.isfinite(split.explained)
+        and min(len(split.percolating), len(split.blocked)) >= 3
+    ]
+    if not best:
+        return ""
+    share, ensemble, fraction, split = max(best, key=lambda item: item[0])
+    return (
+        f"Whether {findings.fast} percolates along the axis accounts for up to "
+        f"{percent(share)} of the variance of log D at one volume fraction ({ensemble}, "
+        f"{findings.swept} {percent(fraction)}: median D is {number(split.ratio, 2)} times as "
+        f"large where it percolates, {len(split.percolating)} of "
+        f"{len(split.percolating) + len(split.blocked)} values)."
+    )
+
+
+def _percolation(findings: Findings) -> str:
+    parts = []
+    for ensemble, curve in findings.percolation.items():
+        if curve.fraction.size == 0:
+            continue
+        if np.isfinite(curve.threshold):
+            parts.append(f"{percent(curve.threshold)} in {ensemble}")
+        else:
+            low, high = curve.probability.min(), curve.probability.max()
+            ends = span([percent(low), percent(high)])
+            parts.append(f"no volume fraction studied in {ensemble} (there {ends} percolate)")
+    if not parts:
+        return ""
+    return f"{findings.fast} percolates along half of the axes at a volume fraction of {listing(parts)}."
+
+
+def _size(findings: Findings) -> str:
+    sizes = levels(findings.values.grain_size)
+    if len(sizes) < 2:
+        return ""
+    parts = []
+    for ensemble in findings.ensembles:
+        slopes = [size_exponent(g) for _, g in findings.values.of(ensemble).by_fraction()]
+        known = sorted(slope for slope in slopes if np.isfinite(slope))
+        if known:
+            parts.append(f"{span([f'{known[0]:+.2f}', f'{known[-1]:+.2f}'])} in {ensemble}")
+    if not parts:
+        return ""
+    return (
+        f"Grain size, {length(sizes[0])} to {length(sizes[-1])}: the slope d ln D / d ln d of the "
+        f"median is {listing(parts)}, over the volume fractions."
+    )
+
+
+def _energy(findings: Findings) -> str:
+    member, parts = sample_ensembles(findings.dataset), []
+    for ensemble in findings.ensembles:
+        values = findings.energies[member == ensemble]
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+            parts.append(f"{middle:.3f} eV in {ensemble} (10–90 %: {low:.3f} to {high:.3f} eV)")
+    return f"Apparent activation energy, median: {listing(parts)}." if parts else ""
+
+
+def _circuit(findings: Findings) -> str:
+    parts = []
+    for ensemble in findings.ensembles:
+        error = circuit_error(findings.values.of(ensemble))
+        if error.n:
+            parts.append(
+                f"{percent(error.median)} in {ensemble} (5–95 %: {percent(error.low)} to "
+                f"{percent(error.high)})"
+            )
+    return (
+        f"The resistor network differs from the field solution by {listing(parts)}, median."
+        if parts
+        else ""
+    )
+
+
+def _solver(findings: Findings) -> str:
+    parts = []
+    for name, label in (("flux_imbalance", "flux imbalance"), ("residual", "residual")):
+        every = [quality_values(findings, name, ensemble) for ensemble in findings.ensembles]
+        values = np.concatenate(every) if every else np.empty(0)
+        if values.size:
+            parts.append(f"largest relative {label} {power(values.max())}")
+    if not parts:
+        return ""
+    text = listing(parts)
+    return f"{text[0].upper()}{text[1:]}, over all solves."

@@ -1,0 +1,328 @@
+"""Pictures of single microstructures: phase maps, and flux with streamlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from multiscale.errors import ImageError, describe
+from multiscale.report import style
+from multiscale.report.wording import length, power
+
+FLUX_RANGE = (1e-2, 1e1)
+"""Flux magnitude over its mean that the colours span."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPicture:
+    """One microstructure in a plane, with the flux driven along each axis of it.
+
+    Parameters
+    ----------
+    title : str
+        What it is, e.g. ``"2D, LLZO 50 %"``.
+    dimension : int
+        2, or 3 for a plane cut from a volume.
+    phase_names : tuple of str
+        Name of each phase index.
+    spacing : tuple of float
+        (2,) voxel edges [m].
+    phase : numpy.ndarray of int
+        (nx, ny) index into ``phase_names``.
+    labels : numpy.ndarray of int
+        (nx, ny) grain numbers.
+    flux : numpy.ndarray
+        (2, 2, nx, ny): drive direction (x, y), component (x, y) [m²/s for a unit
+        gradient]. NaN or 0 where nothing flows.
+    temperature : float
+        Temperature of the flux [K].
+    effective : tuple of float
+        (2,) effective diffusivity along x and y [m²/s].
+
+    Raises
+    ------
+    ImageError
+        If the arrays do not share one shape.
+    """
+
+    title: str
+    dimension: int
+    phase_names: tuple[str, ...]
+    spacing: tuple[float, float]
+    phase: NDArray[np.integer]
+    labels: NDArray[np.integer]
+    flux: NDArray[np.floating]
+    temperature: float
+    effective: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        cells = self.phase.shape
+        if len(cells) != 2 or self.labels.shape != cells or self.flux.shape != (2, 2, *cells):
+            shapes = (cells, self.labels.shape, self.flux.shape)
+            wanted = "phase and labels (nx, ny) and flux (2, 2, nx, ny)"
+            raise ImageError(describe(f"picture {self.title}", wanted, shapes))
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top edges [µm]."""
+        width, height = (n * h * 1e6 for n, h in zip(self.phase.shape, self.spacing, strict=True))
+        return 0.0, width, 0.0, height
+
+    @property
+    def fractions(self) -> NDArray[np.float64]:
+        """Area fraction of each phase in the plane."""
+        counts = np.bincount(self.phase.ravel(), minlength=len(self.phase_names))
+        return counts / self.phase.size
+
+    @property
+    def grains(self) -> int:
+        """How many grains the plane cuts."""
+        return int(np.unique(self.labels).size)
+
+    def magnitude(self, drive: int) -> NDArray[np.float64]:
+        """Flux magnitude over its mean for one drive direction.
+
+        Parameters
+        ----------
+        drive : int
+            0 for x, 1 for y.
+
+        Returns
+        -------
+        numpy.ndarray
+            (nx, ny); all zero where nothing flows.
+        """
+        flux = np.nan_to_num(np.asarray(self.flux[drive], dtype=np.float64))
+        size = np.hypot(flux[0], flux[1])
+        mean = size.mean()
+        return size / mean if mean > 0 else size
+
+
+def outlines(labels: NDArray[np.integer], enlarge: int) -> NDArray[np.bool_]:
+    """Mark the grain boundaries of a label map on a finer grid.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray of int
+        (nx, ny) grain numbers.
+    enlarge : int
+        Fine pixels a voxel edge.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        (nx × enlarge, ny × enlarge), true on both sides of each boundary.
+    """
+    fine = np.repeat(np.repeat(labels, enlarge, axis=0), enlarge, axis=1)
+    edge = np.zeros(fine.shape, dtype=bool)
+    across_x, across_y = fine[1:] != fine[:-1], fine[:, 1:] != fine[:, :-1]
+    edge[1:] |= across_x
+    edge[:-1] |= across_x
+    edge[:, 1:] |= across_y
+    edge[:, :-1] |= across_y
+    return edge
+
+
+def _enlarge(picture: FieldPicture) -> int:
+    return max(2, round(640 / max(picture.phase.shape)))
+
+
+def phase_image(picture: FieldPicture) -> NDArray[np.float64]:
+    """Paint the phases with the grain boundaries on top.
+
+    Parameters
+    ----------
+    picture : FieldPicture
+        The microstructure.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows, columns, 3) colours, y upwards along rows.
+    """
+    tints = np.array([to_rgb(tint) for tint in style.PHASE_TINTS])
+    enlarge = _enlarge(picture)
+    edge = outlines(picture.labels, enlarge)
+    fine = np.repeat(np.repeat(picture.phase, enlarge, axis=0), enlarge, axis=1)
+    image = tints[fine % len(tints)]
+    image[edge] = to_rgb("#3a4048")
+    return np.asarray(image.transpose(1, 0, 2))
+
+
+def _plane(axes: Axes, picture: FieldPicture) -> None:
+    axes.set_xlim(*picture.extent[:2])
+    axes.set_ylim(*picture.extent[2:])
+    axes.set_aspect("equal")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(True)
+    axes.set_xlabel("x [µm]")
+    axes.locator_params(nbins=4)
+
+
+@style.styled
+def microstructures(pictures: Sequence[FieldPicture]) -> Figure:
+    """Draw phase maps with grain boundaries.
+
+    Parameters
+    ----------
+    pictures : sequence of FieldPicture
+        At least one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Up to four maps a row.
+    """
+    columns = min(4, max(len(pictures), 2))
+    rows = -(-len(pictures) // columns)
+    figure, grid = style.panels(rows, columns, 0.4 + rows * (style.WIDTH / columns + 0.25))
+    for axes, picture in zip(grid.flat, pictures, strict=False):
+        axes.imshow(phase_image(picture), origin="lower", extent=picture.extent)
+        _plane(axes, picture)
+        axes.set_title(picture.title)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(pictures):
+            axes.set_visible(False)
+        elif index % columns == 0:
+            axes.set_ylabel("y [µm]")
+    phase_names = max((p.phase_names for p in pictures), key=len)
+    handles = [
+        Patch(
+            facecolor=style.PHASE_TINTS[i % len(style.PHASE_TINTS)], edgecolor=style.MUTED, label=n
+        )
+        for i, n in enumerate(phase_names)
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=6)
+    return figure
+
+
+@style.styled
+def flux_maps(pictures: Sequence[FieldPicture]) -> Figure:
+    """Draw the flux magnitude and streamlines, driven along x and along y.
+
+    Parameters
+    ----------
+    pictures : sequence of FieldPicture
+        At least one; one row each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The structure, the flux driven along x, and along y.
+    """
+    rows = len(pictures)
+    figure, grid = style.panels(rows, 3, 0.5 + 3.65 * rows)
+    image = None
+    for line, picture in zip(grid, pictures, strict=True):
+        line[0].imshow(phase_image(picture), origin="lower", extent=picture.extent)
+        line[0].set_title(f"{picture.title}, {picture.temperature:g} K")
+        line[0].set_ylabel("y [µm]")
+        _plane(line[0], picture)
+        for drive, axes in enumerate(line[1:]):
+            image = _flux_panel(axes, picture, drive) or image
+    if image is not None:
+        bar = figure.colorbar(image, ax=grid[:, 1:].ravel().tolist(), shrink=0.6, extend="both")
+        bar.set_label("flux magnitude / mean of the plane")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+def _flux_panel(axes: Axes, picture: FieldPicture, drive: int) -> object | None:
+    name = "xy"[drive]
+    axes.set_title(f"driven along {name}: D = {power(picture.effective[drive])} m²/s")
+    magnitude = picture.magnitude(drive)
+    _plane(axes, picture)
+    if not magnitude.any():
+        style.note(axes, "nothing flows")
+        return None
+    shown = np.clip(magnitude, FLUX_RANGE[0] / 10, None).T
+    image = axes.imshow(
+        shown, origin="lower", extent=picture.extent, norm=LogNorm(*FLUX_RANGE), cmap="viridis"
+    )
+    _boundaries(axes, picture)
+    _streamlines(axes, picture, drive)
+    return image
+
+
+def _boundaries(axes: Axes, picture: FieldPicture) -> None:
+    edge = outlines(picture.labels, _enlarge(picture)).T
+    ink = np.zeros((*edge.shape, 4))
+    ink[edge] = (0.0, 0.0, 0.0, 0.45)
+    axes.imshow(ink, origin="lower", extent=picture.extent)
+
+
+def _streamlines(axes: Axes, picture: FieldPicture, drive: int) -> None:
+    x, y = (
+        1e6 * h * (np.arange(n) + 0.5)
+        for n, h in zip(picture.phase.shape, picture.spacing, strict=True)
+    )
+    along, up = np.nan_to_num(np.asarray(picture.flux[drive], dtype=np.float64)).transpose(0, 2, 1)
+    weak = picture.magnitude(drive).T < 1e-6
+    scale = np.abs(picture.flux[drive]).max()
+    lines = axes.streamplot(
+        x,
+        y,
+        np.ma.array(along / scale, mask=weak),
+        np.ma.array(up / scale, mask=weak),
+        density=1.1,
+        color="white",
+        linewidth=0.7,
+        arrowsize=0.7,
+    )
+    lines.lines.set_alpha(0.85)
+
+
+def describe_flux(picture: FieldPicture) -> str:
+    """Say how concentrated the flux in a picture is.
+
+    Parameters
+    ----------
+    picture : FieldPicture
+        The microstructure.
+
+    Returns
+    -------
+    str
+        One sentence with the share of the plane that carries half of the flux.
+    """
+    shares = []
+    for drive in range(2):
+        size = np.sort(picture.magnitude(drive).ravel())[::-1]
+        if size.sum() <= 0:
+            shares.append(f"nothing flows along {'xy'[drive]}")
+            continue
+        half = np.searchsorted(np.cumsum(size), 0.5 * size.sum()) + 1
+        shares.append(f"{100 * half / size.size:.0f} % along {'xy'[drive]}")
+    return f"{picture.title}: half of the flux passes through {' and '.join(shares)} of the plane."
+
+
+def describe_plane(picture: FieldPicture) -> str:
+    """Say what a map shows.
+
+    Parameters
+    ----------
+    picture : FieldPicture
+        The microstructure.
+
+    Returns
+    -------
+    str
+        Grains, phase fractions and edge lengths.
+    """
+    right, top = picture.extent[1] * 1e-6, picture.extent[3] * 1e-6
+    share = ", ".join(
+        f"{name} {100 * part:.0f} %"
+        for name, part in zip(picture.phase_names, picture.fractions, strict=True)
+    )
+    cut = "mid-plane of a volume, " if picture.dimension == 3 else ""
+    return (
+        f"{picture.title}: {cut}{length(right)} × {length(top)}, {picture.grains} grains, {share}"
+    )

@@ -1,0 +1,252 @@
+"""One look for all figures: palette, axes furniture, and figures as inline images.
+
+Colours are those of Okabe and Ito, told apart by readers with any colour
+vision. Nothing here touches pyplot, so no figure outlives its last reference.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+P = ParamSpec("P")
+
+INK = "#22262b"
+MUTED = "#6a7178"
+RULE = "#d5d9dd"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6000", "#000000")
+PERCOLATING = "#0072B2"
+BLOCKED = "#E69F00"
+UNKNOWN = "#8c949b"
+PHASE_TINTS = ("#f6d6b0", "#a9cce6", "#b5dfcf", "#ecd0e0", "#e4e4e4", "#f3ebad")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH = 11.0
+"""Width of a figure [inch]; the page shows it about 1100 CSS pixels wide."""
+
+_RC: dict[str, Any] = {
+    "font.size": 10.0,
+    "font.family": ["DejaVu Sans"],
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 10.0,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "legend.fontsize": 9.0,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "multiscale",
+    "mathtext.default": "regular",
+}
+
+
+def styled(build: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a figure builder under the report's look and leave the user's alone.
+
+    Parameters
+    ----------
+    build : callable
+        A function that returns a figure.
+
+    Returns
+    -------
+    callable
+        The same function; global settings are restored after each call.
+    """
+
+    @wraps(build)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_RC):
+            return build(*args, **kwargs)
+
+    return inside
+
+
+def panels(
+    rows: int, columns: int, height: float, *, width: float = WIDTH, **options: Any
+) -> tuple[Figure, NDArray[np.object_]]:
+    """Make a figure with a grid of axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Panels down and across.
+    height : float
+        Height of the figure [inch].
+    width : float, optional
+        Width of the figure [inch].
+    **options
+        Passed to :meth:`matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The figure, with an Agg canvas.
+    axes : numpy.ndarray of matplotlib.axes.Axes
+        Shape (rows, columns).
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, axes
+
+
+def grid(axes: Axes, which: str = "both") -> None:
+    """Draw faint grid lines behind the data.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    which : str, optional
+        ``"x"``, ``"y"`` or ``"both"``.
+    """
+    axes.grid(True, axis=which, color=RULE, linewidth=0.6)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def decades(axes: Axes, which: str, values: NDArray[np.float64]) -> None:
+    """Make an axis logarithmic with whole or half decades and labelled ticks.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    which : str
+        ``"x"`` or ``"y"``.
+    values : numpy.ndarray
+        Everything shown; only positive finite values count.
+    """
+    shown = values[np.isfinite(values) & (values > 0)]
+    if shown.size == 0:
+        return
+    low, high = np.log10(shown.min()), np.log10(shown.max())
+    margin = max(0.05 * (high - low), 0.05)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    limits = (10 ** (low - margin), 10 ** (high + margin))
+    (axes.set_xlim if which == "x" else axes.set_ylim)(*limits)
+    span = high - low + 2 * margin
+    subs: Sequence[float] = (
+        (1.0,) if span > 2.2 else (1.0, 2.0, 5.0) if span > 0.7 else range(1, 10)
+    )
+    step = max(1, int(np.ceil(span / 7)))
+    axis.set_major_locator(LogLocator(base=10.0**step, subs=subs if step == 1 else (1.0,)))
+    axis.set_major_formatter(short_power if len(subs) > 1 else mpl.ticker.LogFormatterMathtext())
+    axis.set_minor_locator(LogLocator(subs=np.arange(2, 10), numticks=99))
+    axis.set_minor_formatter(NullFormatter())
+    if which == "x" and len(subs) > 3:
+        axes.tick_params(axis="x", labelrotation=30)
+
+
+def short_power(value: float, position: int | None = None) -> str:
+    """Write a tick of a logarithmic axis that spans less than two decades.
+
+    Parameters
+    ----------
+    value : float
+        Where the tick lies.
+    position : int, optional
+        Its number, unused.
+
+    Returns
+    -------
+    str
+        Mathtext such as ``2×10⁻¹³``.
+    """
+    if value <= 0:
+        return ""
+    power = int(np.floor(np.log10(value) + 1e-9))
+    digit = round(value / 10.0**power, 6)
+    if -2 <= power <= 3:
+        return f"{value:g}"
+    return rf"${digit:g}\times10^{{{power}}}$" if digit != 1 else rf"$10^{{{power}}}$"
+
+
+def note(axes: Axes, text: str) -> None:
+    """Say in an empty panel why it is empty.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    text : str
+        One short line.
+    """
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axes.transAxes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def legend_above(figure: Figure, axes: Axes, **options: Any) -> None:
+    """Place the legend of one panel above all panels.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    axes : matplotlib.axes.Axes
+        The panel whose entries are shown.
+    **options
+        Passed to :meth:`matplotlib.figure.Figure.legend`.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    if unique:
+        figure.legend(
+            list(unique.values()),
+            list(unique),
+            loc="outside upper left",
+            ncols=min(len(unique), 6),
+            **options,
+        )
+
+
+def inline_image(figure: Figure, kind: str = "svg", dpi: int = 170) -> str:
+    """Render a figure as a data URI.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to show.
+    kind : str, optional
+        ``"svg"`` for drawings, ``"png"`` for pictures.
+    dpi : int, optional
+        Resolution of PNG and of rasterised parts.
+
+    Returns
+    -------
+    str
+        ``data:image/...;base64,...``
+    """
+    target = io.BytesIO()
+    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context(_RC):
+        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata, facecolor="white")
+    mime = "image/svg+xml" if kind == "svg" else "image/png"
+    return f"data:{mime};base64,{base64.b64encode(target.getvalue()).decode()}"

@@ -1,0 +1,102 @@
+"""One or two modes in each group, with the correlation of axes allowed for.
+
+The axes of one polycrystal are correlated: they share its grains. Within one
+axis every value comes from another polycrystal, so the mode test runs on each
+axis apart, at a level divided by the number of axes (Bonferroni), which holds
+whatever the correlation. Positions and weights of the modes are estimated from
+all axes together; correlation does not bias those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiscale.analysis import ModeTest, mode_test
+from multiscale.report.observations import AxisValues
+
+LEVEL = 0.05
+"""Largest corrected p-value that counts as evidence for two modes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeVerdict:
+    """Whether a group of transport values has one mode or two.
+
+    Parameters
+    ----------
+    modes : int
+        1 or 2; 0 where no axis has enough values to test.
+    p_value : float
+        Smallest p-value of the dip over the axes times the number of axes; NaN
+        if not tested.
+    samples : int
+        Polycrystals behind it.
+    values : int
+        Transport values behind it, all axes.
+    zeros : int
+        How many of them are exactly zero (a group of its own, outside the test).
+    pooled : ModeTest
+        The test on all axes together. Its centres, weights and separation are
+        used; its p-value is not, since it takes the axes for independent.
+    """
+
+    modes: int
+    p_value: float
+    samples: int
+    values: int
+    zeros: int
+    pooled: ModeTest
+
+    @property
+    def label(self) -> str:
+        """The verdict in a few words."""
+        words = {0: "too few to test", 1: "one mode", 2: "two modes"}[self.modes]
+        return f"{words} and D = 0" if 0 < self.zeros < self.values else words
+
+
+def judge(group: AxisValues) -> ModeVerdict:
+    """Judge the number of modes of one group.
+
+    Parameters
+    ----------
+    group : AxisValues
+        Values of one volume fraction of one ensemble, or a part of them.
+
+    Returns
+    -------
+    ModeVerdict
+        Valid for correlated axes.
+    """
+    axes = np.unique(group.axis)
+    level = LEVEL / max(axes.size, 1)
+    tests = [mode_test(group.diffusivity[group.axis == name], level=level) for name in axes]
+    tested = [test for test in tests if test.modes > 0]
+    p_values = [test.p_value for test in tested if np.isfinite(test.p_value)]
+    return ModeVerdict(
+        modes=max((test.modes for test in tested), default=0),
+        p_value=min(1.0, min(p_values) * axes.size) if p_values else float("nan"),
+        samples=group.samples,
+        values=len(group),
+        zeros=group.zeros,
+        pooled=mode_test(group.diffusivity, level=LEVEL),
+    )
+
+
+def judge_all(values: AxisValues, ensemble: str) -> dict[float, ModeVerdict]:
+    """Judge every volume fraction of one ensemble.
+
+    Parameters
+    ----------
+    values : AxisValues
+        All transport values at one temperature.
+    ensemble : str
+        Name of the ensemble.
+
+    Returns
+    -------
+    dict of float to ModeVerdict
+        A verdict for each target volume fraction.
+    """
+    return {fraction: judge(group) for fraction, group in values.of(ensemble).by_fraction()}

@@ -180,7 +180,7 @@ def fit_one(sample: Floats) -> Mixture:
     return Mixture(np.array([mean]), np.array([width]), np.ones(1), likelihood, float(bic))
 
 
-def fit_two(sample: Floats, *, iterations: int = 1000, rtol: float = 1e-9) -> Mixture:
+def fit_two(sample: Floats, *, iterations: int = 500, rtol: float = 1e-7) -> Mixture:
     """Fit two normal laws by expectation maximisation.
 
     Parameters

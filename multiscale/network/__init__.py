@@ -1,0 +1,42 @@
+"""Network: a polycrystal as a graph of its grains.
+
+Enters: a :class:`~multiscale.microstructure.Polycrystal`; for the circuit also a diffusivity
+in m²/s for each phase and a :class:`~multiscale.properties.Boundary` for each boundary type.
+Leaves: which phases and boundary types percolate along which axes, and an effective
+diffusivity tensor in m²/s.
+
+Governing equations: Kirchhoff's laws. A link between grains 1 and 2 has the resistance
+[d₁/K₁ + δ/2 (1/K⊥ − 1/K₁) + δ/2 (1/K⊥ − 1/K₂) + d₂/K₂] / A; a facet of a film that conducts
+better than the bulk also carries G = δ (K∥ − K) along itself, from triple line to triple line.
+The potentials make the power least, and twice that power under a unit mean gradient, per
+volume, is the effective tensor. Clusters are unrolled with the box offset of every link, so
+that a periodic box percolates only where a cluster really winds around it.
+
+Assumptions: one potential a grain (no gradient within a grain beyond the straight line to
+its facets), flat facets, isotropic coefficients, films much thinner than grains.
+
+Files in reading order: ``grains.py`` (what is read of a polycrystal), ``wrapping.py``
+(clusters that wind around the box), ``junctions.py`` (where facets meet), ``percolation.py``,
+``voxels.py`` (the same question to a grid of voxels); ``coefficients.py`` (bulk and films on
+links), ``resistors.py`` (the linear system), ``sheets.py`` (conduction along facets),
+``circuit.py`` (the effective diffusivity).
+"""
+
+from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
+from multiscale.network.grains import GrainNetwork, grain_network
+from multiscale.network.percolation import Percolation, percolation
+from multiscale.network.voxels import VoxelPercolation, voxel_percolation
+from multiscale.network.wrapping import Clusters, wrapping_clusters
+
+__all__ = [
+    "CircuitDiffusivity",
+    "Clusters",
+    "GrainNetwork",
+    "Percolation",
+    "VoxelPercolation",
+    "circuit_diffusivity",
+    "grain_network",
+    "percolation",
+    "voxel_percolation",
+    "wrapping_clusters",
+]

@@ -159,8 +159,10 @@ def films(
                     describe(
                         "boundaries",
                         f"an entry for {names}",
-                        sorted("|".join(pair) if not isinstance(pair, str) else pair
-                               for pair in boundaries),
+                        sorted(
+                            "|".join(pair) if not isinstance(pair, str) else pair
+                            for pair in boundaries
+                        ),
                         f"add ({phase_names[g]!r}, {phase_names[k]!r}): Boundary(...)",
                     )
                 )

@@ -193,9 +193,7 @@ def _balanced(
     )
 
 
-def solve_periodic(
-    graph: ConductanceGraph, *, rtol: float, max_iterations: int
-) -> AxisSolutions:
+def solve_periodic(graph: ConductanceGraph, *, rtol: float, max_iterations: int) -> AxisSolutions:
     """Solve the periodic cell problem for all axes.
 
     Parameters
@@ -326,4 +324,6 @@ def _spread(planes: list[FloatArray], floor: FloatArray) -> FloatArray:
 def _nothing(graph: ConductanceGraph, kept: NDArray[np.bool_], d: int) -> AxisSolutions:
     report = SolveReport(0, np.zeros(0), ())
     zero = np.zeros((d, d))
-    return AxisSolutions(graph, kept, (), np.zeros((graph.nodes, 0)), zero, zero, np.zeros(d), report)
+    return AxisSolutions(
+        graph, kept, (), np.zeros((graph.nodes, 0)), zero, zero, np.zeros(d), report
+    )

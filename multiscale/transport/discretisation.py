@@ -15,7 +15,7 @@ means).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numba import njit
@@ -103,6 +103,25 @@ class VoxelProblem:
         """Box edges [m]."""
         return np.asarray(self.cells) * self.spacing
 
+    def walled(self) -> VoxelProblem:
+        """Leave out the boundary faces that lead across the periodic box.
+
+        Returns
+        -------
+        VoxelProblem
+            The same problem in a box with walls.
+        """
+        if self.faces is None:
+            return self
+        inside = self.faces.wraps == 0
+        parts = (getattr(self.faces, field.name)[inside] for field in fields(Faces))
+        return replace(
+            self,
+            faces=Faces(*parts),
+            resistance=self.resistance[inside],
+            sheet=self.sheet[inside],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -169,9 +188,7 @@ def boundary_faces(
             end[a] = slice(-1, None)
             different[tuple(end)] = False
         where = np.argwhere(different).astype(np.int32)
-        parts.append(
-            (np.full(len(where), a, np.int8), where, where[:, a] == labels.shape[a] - 1)
-        )
+        parts.append((np.full(len(where), a, np.int8), where, where[:, a] == labels.shape[a] - 1))
     return (
         np.concatenate([part[0] for part in parts]),
         np.concatenate([part[1] for part in parts]),
@@ -199,9 +216,7 @@ def film_table(faces: Faces, table: Films, bulk: FloatArray) -> tuple[FloatArray
         G of each face.
     """
     side = table.resistance(bulk)
-    resistance = np.stack(
-        [side[faces.lower, faces.upper], side[faces.upper, faces.lower]], axis=1
-    )
+    resistance = np.stack([side[faces.lower, faces.upper], side[faces.upper, faces.lower]], axis=1)
     steep = np.abs(faces.normal[np.arange(faces.axis.size), faces.axis])
     tilted = np.where(resistance > 0, resistance / np.maximum(steep, STEEPEST)[:, None], resistance)
     return tilted, table.sheet(bulk)[faces.lower, faces.upper]
@@ -318,9 +333,7 @@ def _arms(problem: VoxelProblem, sheets: NDArray[np.int32]) -> FloatArray:
     own = np.take_along_axis(slope, axis[:, None].astype(np.intp), axis=1)
     volume = h.prod()
     across_width = volume / (h[axis][:, None] * h[None, :])  # edge length normal to b and a
-    arm: FloatArray = (
-        2 * problem.sheet[sheets, None] * (own + slope) * across_width / h[None, :]
-    )
+    arm: FloatArray = 2 * problem.sheet[sheets, None] * (own + slope) * across_width / h[None, :]
     arm[np.arange(sheets.size), axis] = 0.0
     return arm.reshape(sheets.size, d)
 

@@ -164,8 +164,12 @@ def effective_diffusivity(
     else:
         if phases is not None or boundaries is not None:
             raise InputError(
-                describe("diffusivity", "a polycrystal with phases and boundaries", "an array",
-                         "give a field alone, or a crystal with phases=")
+                describe(
+                    "diffusivity",
+                    "a polycrystal with phases and boundaries",
+                    "an array",
+                    "give a field alone, or a crystal with phases=",
+                )
             )
         field, is_tensor = check_field(diffusivity)
         h = check_spacing(spacing, field.ndim - 2 * is_tensor)
@@ -180,9 +184,7 @@ def effective_diffusivity(
         from multiscale.transport.fipy_reference import solve_with_fipy
 
         return solve_with_fipy(problem, boundary=boundary, rtol=rtol)
-    return solve_voxels(
-        problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations
-    ).result
+    return solve_voxels(problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations).result
 
 
 def check_options(boundary: str, backend: str, rtol: float) -> None:
@@ -242,14 +244,12 @@ def solve_voxels(
         network = assemble(problem)
         runs = [(network, solve_periodic(network.graph, **limits))]
     else:
-        runs = []
+        problem, runs = problem.walled(), []
         for axis in range(problem.dimension):
             network = assemble(problem, electrodes=axis)
             runs.append((network, solve_dirichlet(network.graph, axis, **limits)))
     seconds = time.perf_counter() - begin
-    return VoxelSolution(
-        problem, tuple(runs), _result([run for _, run in runs], boundary, seconds)
-    )
+    return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
 
 
 def _solve_tensor(
@@ -273,9 +273,7 @@ def _solve_tensor(
     return _result(runs, boundary, time.perf_counter() - begin)
 
 
-def _result(
-    runs: Sequence[AxisSolutions], boundary: str, seconds: float
-) -> EffectiveDiffusivity:
+def _result(runs: Sequence[AxisSolutions], boundary: str, seconds: float) -> EffectiveDiffusivity:
     d = runs[0].energy.shape[0]
     energy = np.sum([run.energy for run in runs], axis=0)
     driven = {axis for run in runs for axis in run.axes}
@@ -305,9 +303,7 @@ def _crystal(
         )
     geometry = VoxelGeometry.of(crystal, cells)
     if boundary == "periodic" and min(geometry.labels.shape[: geometry.spacing.size]) < 3:
-        raise ResolutionError(
-            describe("cells", "at least 3 voxels an axis", geometry.labels.shape)
-        )
+        raise ResolutionError(describe("cells", "at least 3 voxels an axis", geometry.labels.shape))
     d = geometry.spacing.size
     values = phase_values(phases, crystal.phase_names, d)
     if all(value.ndim == 0 for value in values):
@@ -323,7 +319,9 @@ def _crystal(
         )
     if not isinstance(crystal, TessellatedCrystal):
         raise PropertyError(
-            describe("phases", "a number for each phase of an image without orientations", "a tensor")
+            describe(
+                "phases", "a number for each phase of an image without orientations", "a tensor"
+            )
         )
     grains = grain_tensors(values, crystal.phases, crystal.orientations, d)
     field = grains[geometry.labels.reshape(geometry.labels.shape[:d])]

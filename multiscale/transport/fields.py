@@ -38,9 +38,7 @@ class TessellatedCrystal(Protocol):
     phase_names: tuple[str, ...]
     orientations: FloatArray
 
-    def labels_and_images(
-        self, cells: Sequence[int]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    def labels_and_images(self, cells: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """Rasterise: grain numbers and box offsets of their seeds."""
         ...
 
@@ -189,15 +187,20 @@ def phase_values(
     for name in phases:
         if name not in phase_names:
             raise PropertyError(
-                describe(f"phases[{name!r}]", "a phase of this crystal", name,
-                         nearest(name, phase_names))
+                describe(
+                    f"phases[{name!r}]", "a phase of this crystal", name, nearest(name, phase_names)
+                )
             )
     values = []
     for name in phase_names:
         if name not in phases:
             raise PropertyError(
-                describe("phases", f"a diffusivity for {name!r}", sorted(phases),
-                         f"add {name!r}: value in m²/s")
+                describe(
+                    "phases",
+                    f"a diffusivity for {name!r}",
+                    sorted(phases),
+                    f"add {name!r}: value in m²/s",
+                )
             )
         place = f"phases[{name!r}]"
         try:

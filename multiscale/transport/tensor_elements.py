@@ -88,9 +88,7 @@ def assemble_tensor(
     padded[:d] = cells
     vertices = np.ones(3, np.int64)
     vertices[:d] = grid
-    links = _stencils(
-        field.reshape(*padded, d, d), element_energies(spacing), vertices, periodic
-    )
+    links = _stencils(field.reshape(*padded, d, d), element_energies(spacing), vertices, periodic)
     first, second, value = links
     index = np.stack(np.unravel_index(np.arange(int(grid.prod())), tuple(grid)), axis=1)
     free = np.ones(len(index), dtype=bool)

@@ -179,6 +179,8 @@ def _line(model: type[BaseModel], found: dict[str, Any], place: object) -> str:
         return describe(
             where, "a known key", str(key[-1]), nearest(str(key[-1]), _keys(model, key[:-1]))
         )
+    if kind == "missing" and isinstance(key[-1], int):
+        return describe(dotted(place, key[:-1]), f"at least {key[-1] + 1} entries", received)
     if kind == "missing":
         return describe(where, "this key", "nothing", f"add {key[-1]}")
     if kind == "literal_error":

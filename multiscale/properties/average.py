@@ -37,7 +37,8 @@ def isotropic_average(tensor: ArrayLike) -> float:
     matrix = np.asarray(tensor, dtype=float)
     if matrix.shape != (3, 3):
         raise PropertyError(describe("tensor", "shape (3, 3)", matrix.shape))
-    if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0.0):
+    slack = 1e-9 * float(np.abs(matrix).max())
+    if not np.all(np.isfinite(matrix)) or not np.allclose(matrix, matrix.T, rtol=0.0, atol=slack):
         raise PropertyError(describe("tensor", "a finite symmetric matrix", matrix.tolist()))
     principal = np.linalg.eigvalsh(matrix)
     scale = float(np.abs(principal).max())

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from multiscale.errors import InputError, PropertyError
 from multiscale.properties.quantity import Number, Quantity
@@ -16,6 +16,20 @@ from multiscale.units import to_si
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _valid_range(given: object) -> tuple[float, float] | None:
+    """Read ``[lowest, highest]`` or ``"not stated"``."""
+    if given == "not stated":
+        return None
+    match given:
+        case (int() | float() as low, int() | float() as high) if 0 < low <= high < math.inf:
+            return float(low), float(high)
+    shown = list(given) if isinstance(given, tuple) else given
+    raise FieldError("", "[lowest, highest] in K or 'not stated'", shown)
+
+
+ValidRange = Annotated[tuple[float, float] | None, PlainValidator(_valid_range)]
 
 
 class UncertaintyEntry(Strict):
@@ -59,7 +73,7 @@ class Sourced(Strict):
     assumed: bool = False
     reason: Text | None = None
     confidence: Literal["high", "medium", "low"] | None = None
-    valid: tuple[Positive, Positive] | Literal["not stated"]
+    valid: ValidRange
     note: str = ""
 
     @model_validator(mode="after")
@@ -72,8 +86,6 @@ class Sourced(Strict):
             raise FieldError("confidence", "'high', 'medium' or 'low'", "nothing")
         if not self.assumed and self.reason is not None:
             raise FieldError("reason", "no reason beside a sourced number", self.reason, "use note")
-        if isinstance(self.valid, tuple) and self.valid[0] > self.valid[1]:
-            raise FieldError("valid", "[lowest, highest] in K", list(self.valid))
         return self
 
     def _quantity(
@@ -85,7 +97,7 @@ class Sourced(Strict):
             number=number,
             activation_energy=energy,
             at=at,
-            valid=self.valid if isinstance(self.valid, tuple) else None,
+            valid=self.valid,
             source=self.source or "",
             assumed=self.assumed,
             reason=self.reason or "",

@@ -1,0 +1,102 @@
+"""What the command line prints, and how it fails."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from multiscale import cli
+from multiscale.properties import names
+
+ROOT = Path(__file__).parents[1]
+runner = CliRunner()
+
+
+def run(*arguments):
+    return runner.invoke(cli.app, list(arguments), catch_exceptions=False)
+
+
+def test_list_names_every_file():
+    result = run("properties", "list")
+    assert result.exit_code == 0
+    first_words = {line.split()[0] for line in result.stdout.splitlines() if line.strip()}
+    assert first_words >= set(names())
+    assert "cm²/s" in result.stdout
+
+
+@pytest.mark.parametrize("name", names())
+def test_show_prints_every_quantity_with_its_origin(name):
+    result = run("properties", "show", name)
+    assert result.exit_code == 0
+    flat = " ".join(result.stdout.split())
+    from multiscale.properties import load
+
+    for quantity in load(name).quantities:
+        assert f"{quantity.name}: {quantity.origin()}" in flat
+
+
+def test_show_gives_the_pair_the_unit_the_range_and_the_source():
+    shown = run("properties", "show", "LLZO").stdout
+    for words in ("7.36e-09 cm2/s", "0.000372 cm2/s", "0.28 eV", "300–600 K", "log10 sd 0.29"):
+        assert words in shown
+    assert "assumed (10.1038/s41524-021-00681-8)" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("properties", "show", "LZO"), ["property library", "LZO", "did you mean 'LLZO'?"]),
+        (("properties", "show", "none.toml"), ["none.toml", "no such file"]),
+    ],
+)
+def test_bad_input_is_one_line_on_stderr_and_exit_code_two(arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("properties", "shwo"), ("properties", "show"), ("--bad",)])
+def test_usage_errors_exit_with_two(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+
+
+def test_an_interruption_ends_with_a_word_and_130(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "names", interrupted)
+    result = run("properties", "list")
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("command", [("properties", "list"), ("properties", "show")])
+def test_help_has_an_example(command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Example" in result.stdout
+
+
+def test_as_a_process():
+    command = [sys.executable, "-c", "from multiscale.cli import main; main()"]
+    good = subprocess.run(
+        [*command, "properties", "list"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert good.returncode == 0
+    assert "LLZO-LLZO" in good.stdout
+    bad = subprocess.run(
+        [*command, "properties", "show", "LLZ"], capture_output=True, text=True, check=False
+    )
+    assert bad.returncode == 2
+    assert bad.stderr == (
+        "error: property library: expected a name in it, received LLZ; did you mean 'LLZO'?\n"
+    )

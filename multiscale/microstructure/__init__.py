@@ -1,4 +1,31 @@
-"""Microstructures (being built)."""
+"""Microstructures: grains, the boundaries between them, and their images.
+
+Enters: a recipe (:func:`polycrystal`: number of grains, box, volume fractions,
+laws of seeding and grain size, a seed) or a voxel image (:func:`read_image`).
+Leaves: an analytic :class:`Polycrystal` that can be drawn on any grid, its exact
+:class:`Tessellation`, a :class:`LabelImage`, the grain graph, and descriptors.
+
+Definitions. Grain i is the power cell {x : |x − s_i|² − w_i ≤ |x − s_j|² − w_j for
+all j}; equal weights w make Voronoi cells. A boundary type is the pair of phases it
+parts, ``"LCO|LLZO"``; a heterointerface is a junction at which at least three types
+meet. Assumed: grains are convex and boundaries flat and without thickness (their
+width is a matter for transport), orientations are uniform and independent of phase
+and neighbours, a pore is a phase.
+
+Files in reading order
+    polycrystal     the analytic object and its recipe
+    seeding, grain_size, phases, orientation
+                    the four laws that the recipe draws from
+    power_diagram, tessellation
+                    exact cells, facets, lines and points by convex lifting
+    rasterise       voxels of a polycrystal
+    boundaries, junctions
+                    boundary types, grain graph, heterointerfaces
+    label_image     the same from an image alone
+    image_files, vti
+                    files in and out
+    descriptors     numbers that describe a microstructure
+"""
 
 from multiscale.microstructure.boundaries import (
     area_by_type,
@@ -6,18 +33,69 @@ from multiscale.microstructure.boundaries import (
     boundary_types,
     facet_types,
 )
+from multiscale.microstructure.descriptors import (
+    Descriptors,
+    correlation_length,
+    describe_microstructure,
+    two_point_covariance,
+)
+from multiscale.microstructure.image_files import VoxelImage, read_image, write_image
+from multiscale.microstructure.junctions import (
+    Heterointerfaces,
+    find_heterointerfaces,
+    heterointerface_mask,
+    types_at,
+)
+from multiscale.microstructure.label_image import (
+    ImageFacets,
+    LabelImage,
+    label_image,
+    split_phases,
+)
+from multiscale.microstructure.orientation import random_orientations, rotation_matrices
 from multiscale.microstructure.polycrystal import Polycrystal, check_resolution, polycrystal
-from multiscale.microstructure.tessellation import FacetTable, Tessellation, tessellate
+from multiscale.microstructure.rasterise import naive_labels, rasterise, rasterise_labels
+from multiscale.microstructure.seeding import SEEDINGS
+from multiscale.microstructure.tessellation import (
+    FacetTable,
+    LineTable,
+    PointTable,
+    Tessellation,
+    tessellate,
+)
 
 __all__ = [
+    "SEEDINGS",
+    "Descriptors",
     "FacetTable",
+    "Heterointerfaces",
+    "ImageFacets",
+    "LabelImage",
+    "LineTable",
+    "PointTable",
     "Polycrystal",
     "Tessellation",
+    "VoxelImage",
     "area_by_type",
     "boundary_type",
     "boundary_types",
     "check_resolution",
+    "correlation_length",
+    "describe_microstructure",
     "facet_types",
+    "find_heterointerfaces",
+    "heterointerface_mask",
+    "label_image",
+    "naive_labels",
     "polycrystal",
+    "random_orientations",
+    "rasterise",
+    "rasterise_labels",
+    "read_image",
+    "rotation_matrices",
+    "split_phases",
     "tessellate",
+    "two_point_covariance",
+    "types_at",
+    "write_image",
 ]

@@ -1,0 +1,226 @@
+"""Junctions of boundaries, and heterointerfaces.
+
+A *heterointerface* is a junction at which at least three types of interface
+meet. How often that can happen follows from how many grains meet:
+
+- Three grains of two phases (a triple line, a triple point in 2D) see at most two
+  types: in 2D with two phases there are none; with three phases all different, three.
+- Four grains (a quadruple point in 3D) of two phases see three types when two and
+  two are alike: A|A, A|B and B|B.
+
+The exact count is over the junction points of the tessellation. Real specimens and
+voxel images do not resolve two junctions that almost coincide, so a second count
+takes a length: junction points closer than ``radius`` form a cluster (single
+linkage), and a cluster that sees three types counts once. It depends on the radius,
+which is therefore always stated with it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from multiscale.errors import RecipeError, describe
+from multiscale.microstructure.boundaries import boundary_types, type_matrix
+from multiscale.microstructure.label_image import LabelImage, neighbours
+from multiscale.microstructure.polycrystal import Polycrystal
+from multiscale.microstructure.power_diagram import Floats, Ints
+from multiscale.microstructure.seeding import wrapped
+
+LEAST_TYPES = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heterointerfaces:
+    """Where at least three types of interface meet.
+
+    Parameters
+    ----------
+    points : (k, d) array
+        Junction points [m] that see three types or more themselves: the exact ones.
+    line_length : float
+        Length of triple lines [m] that see three types (3D, three phases or more).
+    radius : float
+        Distance [m] below which junction points form a cluster.
+    clusters : int
+        Clusters that see three types or more; with radius 0 the exact points.
+    """
+
+    points: Floats
+    line_length: float
+    radius: float
+    clusters: int
+
+    @property
+    def exact(self) -> int:
+        """Number of junction points that see three types or more."""
+        return len(self.points)
+
+
+def types_at(grains: Ints, phases: NDArray[Any], phase_names: Sequence[str]) -> NDArray[np.bool_]:
+    """Find which boundary types meet at junctions.
+
+    Parameters
+    ----------
+    grains : (q, k) array of int
+        Grains that meet at each junction, from ``tessellation.points`` or ``.lines``.
+    phases : (n,) array of int
+        Phase of each grain.
+    phase_names : sequence of str
+        Phase names.
+
+    Returns
+    -------
+    (q, t) array of bool
+        Whether each type of ``boundary_types(phase_names)`` meets there.
+    """
+    kinds = type_matrix(phase_names)
+    present = np.zeros((len(grains), len(boundary_types(phase_names))), dtype=bool)
+    rows = np.arange(len(grains))
+    for a, b in itertools.combinations(range(grains.shape[1]), 2):
+        present[rows, kinds[phases[grains[:, a]], phases[grains[:, b]]]] = True
+    return present
+
+
+def _check_radius(radius: float) -> float:
+    """Check a neighbourhood radius."""
+    if not np.isfinite(radius) or radius < 0:
+        raise RecipeError(describe("radius", "a length in m, 0 or more", radius))
+    return float(radius)
+
+
+def find_heterointerfaces(crystal: Polycrystal, radius: float = 0.0) -> Heterointerfaces:
+    """Find the junctions at which at least three types of interface meet.
+
+    With two phases, triple points in 2D and triple lines in 3D never qualify by
+    themselves; quadruple points (3D) of two and two alike grains do. See the module.
+
+    Parameters
+    ----------
+    crystal : Polycrystal
+        Grains.
+    radius : float, optional
+        Junction points closer than this [m] form a cluster.
+
+    Returns
+    -------
+    Heterointerfaces
+        Exact junctions and clusters.
+
+    Raises
+    ------
+    RecipeError
+        If the radius is negative or not finite.
+    """
+    radius = _check_radius(radius)
+    points, lines = crystal.tessellation.points, crystal.tessellation.lines
+    present = types_at(points.grains, crystal.phases, crystal.phase_names)
+    exact = present.sum(axis=1) >= LEAST_TYPES
+    cluster = _clusters(points.position, crystal.size, radius, crystal.periodic)
+    seen = np.zeros((int(cluster.max(initial=-1)) + 1, present.shape[1]), dtype=bool)
+    np.logical_or.at(seen, cluster, present)
+    on_line = types_at(lines.grains, crystal.phases, crystal.phase_names).sum(axis=1)
+    return Heterointerfaces(
+        points.position[exact],
+        float(lines.length[on_line >= LEAST_TYPES].sum()),
+        radius,
+        int(np.count_nonzero(seen.sum(axis=1) >= LEAST_TYPES)),
+    )
+
+
+def _clusters(position: Floats, size: Floats, radius: float, periodic: bool) -> Ints:
+    """Number the clusters of points linked by distances up to a radius."""
+    if radius == 0 or len(position) < 2:
+        return np.arange(len(position))
+    boxed = wrapped(position, size) if periodic else position
+    tree = cKDTree(boxed, boxsize=size if periodic else None)
+    link = tree.query_pairs(radius, output_type="ndarray")
+    graph = coo_array((np.ones(len(link)), (link[:, 0], link[:, 1])), shape=(len(position),) * 2)
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def heterointerface_mask(
+    crystal: Polycrystal | LabelImage, cells: Sequence[int] | None = None, *, radius: float
+) -> NDArray[np.bool_]:
+    """Mark the voxels near at least three types of interface.
+
+    The share of the flux that passes here is the flux carried in heterointerface
+    neighbourhoods.
+
+    Parameters
+    ----------
+    crystal : Polycrystal or LabelImage
+        Grains.
+    cells : sequence of int, optional
+        Voxels along each axis; needed for a polycrystal, left out for an image.
+    radius : float
+        Distance [m] within which an interface counts as near, measured from voxel
+        centres to voxel faces that part grains, true to half a voxel.
+
+    Returns
+    -------
+    (cells) array of bool
+        Whether three types or more lie within the radius. A grain that meets itself
+        through the periodic box shows no interface in a voxel image.
+
+    Raises
+    ------
+    RecipeError
+        If the radius or the grid cannot be used.
+    """
+    radius = _check_radius(radius)
+    if isinstance(crystal, LabelImage):
+        labels = crystal.labels
+    elif cells is None:
+        raise RecipeError(describe("cells", f"{crystal.dimension} voxel counts", "none"))
+    else:
+        labels = crystal.labels(cells)
+    spacing = crystal.size / np.array(labels.shape)
+    kinds = type_matrix(crystal.phase_names)[crystal.phases[:, None], crystal.phases[None, :]]
+    near = np.zeros(labels.shape, dtype=np.int8)
+    touching = _touching(labels, kinds, len(boundary_types(crystal.phase_names)), crystal.periodic)
+    for mask in touching:
+        near += _within(mask, spacing, radius - float(spacing.min()) / 2, crystal.periodic)
+    return near >= LEAST_TYPES
+
+
+def _touching(
+    labels: NDArray[np.int32], kinds: Ints, count: int, periodic: bool
+) -> NDArray[np.bool_]:
+    """Mark, for each type, the voxels that have a face on an interface of that type."""
+    masks = np.zeros((count, *labels.shape), dtype=bool)
+    for axis in range(labels.ndim):
+        following = neighbours(labels, axis, periodic)
+        here = np.nonzero(labels != following)
+        kind = kinds[labels[here], following[here]]
+        masks[(kind, *here)] = True
+        there = list(here)
+        there[axis] = (there[axis] + 1) % labels.shape[axis]
+        masks[(kind, *there)] = True
+    return masks
+
+
+def _within(
+    mask: NDArray[np.bool_], spacing: Floats, radius: float, periodic: bool
+) -> NDArray[np.bool_]:
+    """Mark voxel centres within a radius of marked ones."""
+    if not mask.any() or radius < float(spacing.min()):
+        return mask
+    width = (
+        np.minimum(np.ceil(radius / spacing).astype(int), mask.shape)
+        if periodic
+        else [0] * mask.ndim
+    )
+    padded = np.pad(mask, [(w, w) for w in width], mode="wrap")
+    inner = tuple(slice(w, w + n) for w, n in zip(width, mask.shape, strict=True))
+    distance = distance_transform_edt(~padded, sampling=spacing)
+    return np.asarray(distance[inner] <= radius * (1 + 1e-12))

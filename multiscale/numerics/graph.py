@@ -66,7 +66,9 @@ class ConductanceGraph:
         (n,) ndarray
             The matrix diagonal.
         """
-        return row_sums(self.indptr, self.conductance) + self.electrode.sum(axis=1)
+        total: FloatArray = row_sums(self.indptr, self.conductance)
+        total += self.electrode.sum(axis=1)
+        return total
 
 
 @njit(cache=True)
@@ -96,7 +98,7 @@ def row_sums(indptr: NDArray[np.int64], values: FloatArray) -> FloatArray:
 
 
 @njit(cache=True)
-def _flood(indptr, indices, conductance, coordinates, cells):  # type: ignore[no-untyped-def]
+def _flood(indptr, indices, conductance, coordinates, cells):  # type: ignore  # noqa: C901
     """Label connected parts; collect the box vectors each part closes on.
 
     Breadth-first search carries the box offset of every node; meeting a node
@@ -108,8 +110,8 @@ def _flood(indptr, indices, conductance, coordinates, cells):  # type: ignore[no
     part = np.full(n, -1, np.int32)
     offset = np.zeros((n, d), np.int32)
     queue = np.empty(n, np.int32)
-    starts = []
-    wraps = []
+    starts: list[int] = []
+    wraps: list[FloatArray] = []
     for seed in range(n):
         if part[seed] >= 0:
             continue

@@ -105,7 +105,8 @@ class Hierarchy:
             Approximate solutions.
         """
         b, scale = _to_single(residual)
-        return _to_double(self._cycle(0, b), scale)
+        result: NDArray[np.float64] = _to_double(self._cycle(0, b), scale)
+        return result
 
     def _cycle(self, depth: int, b: SingleArray) -> SingleArray:
         if depth == len(self.levels):

@@ -216,7 +216,7 @@ def normals_from_seeds(axis, labels, images, seeds, size, index, wraps):  # type
 
 
 @njit(cache=True)
-def normals_from_faces(axis, labels, index, area, reach, periodic, d):  # type: ignore[no-untyped-def]
+def normals_from_faces(axis, labels, index, area, reach, periodic, d):  # type: ignore[no-untyped-def]  # noqa: C901
     """Boundary normals at faces of a label image, by the local vector area.
 
     The signed faces between the same two labels within ``reach`` voxels add

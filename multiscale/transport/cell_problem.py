@@ -79,7 +79,7 @@ def _divergence(indptr, indices, g, position, size, wrap):  # type: ignore[no-un
 
 
 @njit(cache=True)
-def _moments(indptr, indices, g, position, size, coordinates, cells, u, axes, wrap):  # type: ignore[no-untyped-def]
+def _moments(indptr, indices, g, position, size, coordinates, cells, u, axes, wrap):  # type: ignore[no-untyped-def]  # noqa: C901
     """Energy and flux sums over links, and the flux through every cut plane.
 
     Rows of ``planes`` are as long as the longest axis; the surplus stays zero.
@@ -166,7 +166,8 @@ def _balanced(
     """
     hierarchy = Hierarchy.build(graph)
     u: FloatArray | None = None
-    iterations, history, target = 0, [], rtol
+    history: list[float] = []
+    iterations, target = 0, rtol
     for _ in range(TIGHTENINGS):
         u, report = solve(
             graph,
@@ -277,7 +278,7 @@ def solve_dirichlet(
     touches = np.stack(
         [np.bincount(part, graph.electrode[:, end], len(spans)) > 0 for end in (0, 1)]
     )
-    kept = touches.all(axis=0)[part]
+    kept = np.asarray(touches.all(axis=0))[part]
     graph = restrict(graph, kept)
     if graph.nodes == 0:
         return _nothing(graph, kept, d)

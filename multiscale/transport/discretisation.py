@@ -360,7 +360,7 @@ def _sheet_links(
 
 
 @njit(cache=True)
-def _edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-untyped-def]
+def _edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-untyped-def]  # noqa: C901
     """Star-mesh transform of every voxel edge that boundary faces share.
 
     The edge at the lower corner of voxel (i, j) in the plane of axes a, b has
@@ -399,7 +399,7 @@ def _edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-
                                 conductance[count] = arm[f - offset, along]
                                 count += 1
                         side = -1
-                        if electrodes == a or electrodes == b:
+                        if electrodes in (a, b):
                             if corner[electrodes] == 0:
                                 side = 0
                             elif corner[electrodes] == shape[electrodes]:
@@ -508,7 +508,7 @@ def _sheet_groups(
 
 
 @njit(cache=True)
-def _compressed_rows(through, n, first, second, value):  # type: ignore[no-untyped-def]
+def _compressed_rows(through, n, first, second, value):  # type: ignore[no-untyped-def]  # noqa: C901
     """Compressed rows of the voxel faces plus the extra links."""
     d = through.shape[0]
     shape = through.shape[1:]

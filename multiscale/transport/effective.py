@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +78,11 @@ class EffectiveDiffusivity:
     def status(self) -> tuple[str, ...]:
         """For each axis ``"percolating"`` or ``"not percolating"``."""
         return tuple("percolating" if p else "not percolating" for p in self.percolates)
+
+
+class _Limits(TypedDict):
+    rtol: float
+    max_iterations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ def solve_voxels(
         If the tolerance is not reached.
     """
     begin = time.perf_counter()
-    limits = {"rtol": rtol, "max_iterations": max_iterations}
+    limits = _Limits(rtol=rtol, max_iterations=max_iterations)
     if boundary == "periodic":
         problem = _repeated(problem)
         network = assemble(problem)
@@ -256,7 +262,7 @@ def _solve_tensor(
     field: FloatArray, spacing: FloatArray, boundary: str, rtol: float, max_iterations: int
 ) -> EffectiveDiffusivity:
     begin = time.perf_counter()
-    limits = {"rtol": rtol, "max_iterations": max_iterations}
+    limits = _Limits(rtol=rtol, max_iterations=max_iterations)
     d = spacing.size
     if boundary == "periodic":
         field = np.tile(field, (*_repeats(field.shape[:d]), 1, 1))
@@ -339,12 +345,9 @@ def _repeated(problem: VoxelProblem) -> VoxelProblem:
     if max(copies) == 1:
         return problem
     shape = (*copies, 1)[:3]
-    return VoxelProblem(
-        np.tile(problem.bulk, shape),
-        problem.spacing,
-        np.tile(problem.phase, shape),
-        np.tile(problem.labels, shape),
-        problem.faces,
-        problem.resistance,
-        problem.sheet,
+    return replace(
+        problem,
+        bulk=np.tile(problem.bulk, shape),
+        phase=np.tile(problem.phase, shape),
+        labels=np.tile(problem.labels, shape),
     )

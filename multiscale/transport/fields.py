@@ -357,7 +357,7 @@ class VoxelGeometry:
             grid = check_cells(cells, size.size)
             labels, images = crystal.labels_and_images(grid)
             spacing = size / np.asarray(grid)
-            images = padded(images, size.size)
+            images = np.asarray(padded(images, size.size), dtype=np.int8)
         else:
             labels, spacing = crystal.labels, np.asarray(crystal.spacing, dtype=float)
             if cells is not None and tuple(cells) != labels.shape:

@@ -206,7 +206,7 @@ class _Fipy:
         equation.solve(var=u, solver=self.solver)
         residual = equation.justResidualVector(var=u)
         equation.cacheRHSvector()
-        return float(np.linalg.norm(residual)) / max(self.mesh.numberOfCells**0.5, 1.0)
+        return float(np.linalg.norm(residual) / np.sqrt(self.mesh.numberOfCells))
 
     def _wall_slopes(self, u: Any, slope: FloatArray, axis: int, length: float) -> FloatArray:
         """Slopes between a wall's fixed value and the centre of its cell."""
@@ -238,7 +238,7 @@ class _Fipy:
         coefficient = np.asarray(self.face.value)
         total = float((self._weights() * coefficient * one * two).sum())
         h = self.problem.spacing / self.problem.spacing.max()
-        return self.scale * total / float(np.prod(np.asarray(self.problem.cells) * h))
+        return float(self.scale) * total / float(np.prod(np.asarray(self.problem.cells) * h))
 
     def energy(self, one: FloatArray, two: FloatArray) -> float:
         """(1/V) ∫ K ∇φ_a·∇φ_b [m²/s]."""

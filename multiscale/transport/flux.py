@@ -219,7 +219,7 @@ def _spread_sheets(
 
 
 @njit(cache=True)
-def _link_sums(  # type: ignore[no-untyped-def]
+def _link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     indptr,
     indices,
     g,

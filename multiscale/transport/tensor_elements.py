@@ -122,7 +122,7 @@ def assemble_tensor(
 
 
 @njit(cache=True)
-def _stencils(field, energies, vertices, periodic):  # type: ignore[no-untyped-def]
+def _stencils(field, energies, vertices, periodic):  # type: ignore[no-untyped-def]  # noqa: C901
     """Sum element links into one slot for each vertex and neighbour offset."""
     d = field.shape[3]
     corners = 2**d

@@ -8,6 +8,7 @@ that failed); a traceback means a defect of the program.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -90,11 +91,18 @@ def list_properties() -> None:
 @properties_app.command(
     "show",
     epilog="Examples: multiscale properties show LLZO  ·  multiscale properties show my/file.toml",
+    help="Print every number of one material or boundary type, with its source or reason.",
 )
 def show_property(
     name: Annotated[str, typer.Argument(help="A name of the library, or a property file.")],
 ) -> None:
-    """Print every number of one material or boundary type, with its source or reason."""
+    """Print every number of one material or boundary type, with its source or reason.
+
+    Parameters
+    ----------
+    name : str
+        A name of the library, or the path of a property file.
+    """
     one = load(name)
     console = _console()
     console.print(f"[bold]{escape(one.name)}[/bold]  {escape(one.title)}")
@@ -126,6 +134,39 @@ def show_property(
         across, along = _across_along(one)
         beside = " and ".join(dict.fromkeys(one.between))
         console.print(escape(f"at 300 K beside {beside}: across {across}, along {along} cm2/s"))
+
+
+@app.command(
+    epilog="Example: multiscale generate microstructures/llzo-lco-3d.toml --cells 64 -o grains.vti",
+    help="Grow a polycrystal after a recipe and write its voxel image.",
+)
+def generate(
+    recipe: Annotated[Path, typer.Argument(help="A recipe file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Image: .h5, .vti, .tif or .npz.")],
+    cells: Annotated[int, typer.Option(min=1, help="Voxels along each axis.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the polycrystal.")] = 0,
+) -> None:
+    """Grow a polycrystal after a recipe and write its voxel image.
+
+    Parameters
+    ----------
+    recipe : pathlib.Path
+        A recipe file.
+    output : pathlib.Path
+        Image; its suffix decides the format.
+    cells : int
+        Voxels along each axis.
+    seed : int
+        Seed of the polycrystal.
+    """
+    from multiscale.config import build, load_recipe
+    from multiscale.microstructure import check_resolution, write_image
+
+    plan = load_recipe(recipe)
+    crystal, grid = build(plan, seed=seed), (cells,) * plan.dimension
+    check_resolution(crystal, grid)
+    write_image(output, crystal, cells=grid)
+    print(output)
 
 
 def _console() -> Console:

@@ -31,12 +31,12 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _BOUNDS = {
-    "greater_than": ("gt", "a number > {}"),
-    "greater_than_equal": ("ge", "a number ≥ {}"),
-    "less_than": ("lt", "a number < {}"),
-    "less_than_equal": ("le", "a number ≤ {}"),
-    "too_short": ("min_length", "at least {} of them"),
-    "too_long": ("max_length", "at most {} of them"),
+    "greater_than": ("gt", "a number > {:g}"),
+    "greater_than_equal": ("ge", "a number ≥ {:g}"),
+    "less_than": ("lt", "a number < {:g}"),
+    "less_than_equal": ("le", "a number ≤ {:g}"),
+    "too_short": ("min_length", "at least {} entries"),
+    "too_long": ("max_length", "at most {} entries"),
     "string_too_short": ("min_length", "a text of at least {} character"),
 }
 
@@ -60,9 +60,7 @@ class FieldError(ValueError):
         What to do about it.
     """
 
-    def __init__(  # noqa: D107
-        self, key: str, expected: object, received: object, remedy: str = ""
-    ) -> None:
+    def __init__(self, key: str, expected: object, received: object, remedy: str = "") -> None:
         super().__init__(f"expected {expected}")
         self.key, self.expected, self.received, self.remedy = key, expected, received, remedy
 
@@ -193,9 +191,18 @@ def _line(model: type[BaseModel], found: dict[str, Any], place: object) -> str:
         return describe(dotted(place, below), problem.expected, problem.received, problem.remedy)
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        shown = len(received) if kind in ("too_short", "too_long") else received
+        shown = len(received) if kind in ("too_short", "too_long") else _shown(received)
         return describe(where, words.format(context[name]), shown)
-    return describe(where, _TYPES.get(kind, found["msg"]), received)
+    return describe(where, _TYPES.get(kind, found["msg"]), _shown(received))
+
+
+def _shown(received: Any) -> str:
+    """Show a value as TOML would, so that "7" is not taken for 7."""
+    if isinstance(received, str):
+        return f'the text "{received}"'
+    if isinstance(received, bool):
+        return str(received).lower()
+    return repr(list(received) if isinstance(received, tuple) else received)
 
 
 def _options(expected: str) -> list[str]:

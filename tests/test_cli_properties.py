@@ -11,6 +11,7 @@ from multiscale import cli
 from multiscale.properties import names
 
 ROOT = Path(__file__).parents[1]
+RECIPE = str(ROOT / "microstructures" / "llzo-lco-2d.toml")
 runner = CliRunner()
 
 
@@ -49,6 +50,9 @@ def test_show_gives_the_pair_the_unit_the_range_and_the_source():
     [
         (("properties", "show", "LZO"), ["property library", "LZO", "did you mean 'LLZO'?"]),
         (("properties", "show", "none.toml"), ["none.toml", "no such file"]),
+        (("generate", "none.toml", "-o", "a.vti"), ["none.toml", "no such file"]),
+        (("generate", RECIPE, "-o", "a.png"), ["a.png", ".png"]),
+        (("generate", RECIPE, "-o", "a.npz", "--cells", "8"), ["at least 4 voxels", "8 × 8"]),
     ],
 )
 def test_bad_input_is_one_line_on_stderr_and_exit_code_two(arguments, words):
@@ -79,7 +83,7 @@ def test_an_interruption_ends_with_a_word_and_130(monkeypatch):
     assert result.stderr == "interrupted\n"
 
 
-@pytest.mark.parametrize("command", [("properties", "list"), ("properties", "show")])
+@pytest.mark.parametrize("command", [("properties", "list"), ("properties", "show"), ("generate",)])
 def test_help_has_an_example(command):
     result = run(*command, "--help")
     assert result.exit_code == 0
@@ -100,3 +104,16 @@ def test_as_a_process():
     assert bad.stderr == (
         "error: property library: expected a name in it, received LLZ; did you mean 'LLZO'?\n"
     )
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".tif", ".vti"])
+def test_generate_writes_the_image_that_its_suffix_names(tmp_path, suffix):
+    from multiscale.microstructure import read_image
+
+    file = tmp_path / f"crystal{suffix}"
+    result = run("generate", RECIPE, "--cells", "48", "--seed", "3", "-o", str(file))
+    assert result.exit_code == 0
+    assert result.stdout.strip() == str(file)
+    image = read_image(file)
+    assert image.values.shape == (48, 48)
+    assert [found.name for found in tmp_path.iterdir()] == [file.name]

@@ -24,7 +24,7 @@ Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class SeedingEntry(Strict):
+class _SeedingEntry(Strict):
     """Where grains grow from."""
 
     law: Literal["poisson", "minimum-distance", "lloyd"]
@@ -40,7 +40,7 @@ class SeedingEntry(Strict):
         return self
 
 
-class GrainSizeEntry(Strict):
+class _GrainSizeEntry(Strict):
     """How grain sizes are spread."""
 
     law: Literal["voronoi", "log-normal"]
@@ -57,13 +57,13 @@ class GrainSizeEntry(Strict):
         return self
 
 
-class OrientationEntry(Strict):
+class _OrientationEntry(Strict):
     """How crystals lie."""
 
     law: Literal["random"]
 
 
-class RecipeFile(Strict):
+class _RecipeFile(Strict):
     """A recipe's file."""
 
     description: Text
@@ -72,9 +72,9 @@ class RecipeFile(Strict):
     grain_size_nm: Positive
     periodic: bool
     phase_correlation_length: Positive | None = None
-    seeding: SeedingEntry
-    grain_sizes: GrainSizeEntry
-    orientation: OrientationEntry
+    seeding: _SeedingEntry
+    grain_sizes: _GrainSizeEntry
+    orientation: _OrientationEntry
     phases: dict[str, Fraction]
 
     @model_validator(mode="after")
@@ -188,7 +188,7 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     data = read(path, RecipeError, _others(path))
-    file = validate(RecipeFile, data, path, RecipeError)
+    file = validate(_RecipeFile, data, path, RecipeError)
     return Recipe(
         name=path.stem,
         description=file.description.strip(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ Count = Annotated[int, Field(ge=1)]
 Kind = TypeVar("Kind", Material, BoundaryProperties)
 
 
-class HeadEntry(Strict):
+class _HeadEntry(Strict):
     """What is asked."""
 
     title: Text
@@ -39,7 +40,7 @@ class HeadEntry(Strict):
     seed: Annotated[int, Field(ge=0)]
 
 
-class EnsembleEntry(Strict):
+class _EnsembleEntry(Strict):
     """Polycrystals of one recipe on one grid."""
 
     name: Text
@@ -47,22 +48,22 @@ class EnsembleEntry(Strict):
     cells: Annotated[tuple[Count, ...], Field(min_length=2, max_length=3)]
 
 
-class FractionSweep(Strict):
+class _FractionSweep(Strict):
     """Volume fractions of one phase."""
 
     phase: Text
     values: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)]
 
 
-class SweepEntry(Strict):
+class _SweepEntry(Strict):
     """What is varied."""
 
     realisations: Count
-    volume_fraction: FractionSweep | None = None
+    volume_fraction: _FractionSweep | None = None
     grain_size_nm: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
 
 
-class TransportEntry(Strict):
+class _TransportEntry(Strict):
     """How transport is solved."""
 
     temperatures_K: Annotated[tuple[Positive, ...], Field(min_length=1)]  # noqa: N815
@@ -72,15 +73,15 @@ class TransportEntry(Strict):
     backend: Literal["multigrid", "fipy"] = "multigrid"
 
 
-class StudyFile(Strict):
+class _StudyFile(Strict):
     """A study's file."""
 
-    study: HeadEntry
-    ensembles: Annotated[tuple[EnsembleEntry, ...], Field(min_length=1)]
-    sweep: SweepEntry
+    study: _HeadEntry
+    ensembles: Annotated[tuple[_EnsembleEntry, ...], Field(min_length=1)]
+    sweep: _SweepEntry
     phases: Annotated[dict[str, Text], Field(min_length=1)]
     boundaries: dict[str, Text]
-    transport: TransportEntry
+    transport: _TransportEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +366,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
     if path.is_dir():
         path = path / "study.toml"
     data = read(path, StudyError, "give a run folder or its study.toml")
-    file = validate(StudyFile, data, path, StudyError)
+    file = validate(_StudyFile, data, path, StudyError)
     for option, given in (("--samples", samples), ("--cells", cells)):
         if given is not None and given < 1:
             raise StudyError(describe(option, "a whole number ≥ 1", given))
@@ -396,7 +397,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
 
-def _ensembles(file: StudyFile, path: Path, cells: int | None) -> tuple[Ensemble, ...]:
+def _ensembles(file: _StudyFile, path: Path, cells: int | None) -> tuple[Ensemble, ...]:
     """Load recipes, and see that the grids fit them."""
     made: list[Ensemble] = []
     for number, entry in enumerate(file.ensembles):
@@ -410,9 +411,9 @@ def _ensembles(file: StudyFile, path: Path, cells: int | None) -> tuple[Ensemble
             expected = f"{recipe.dimension} numbers, as {entry.recipe} is {recipe.dimension}D"
             raise StudyError(describe(place, expected, list(grid)))
         found = recipe.voxels_per_grain(grid)
-        if found < LEAST_VOXELS:
+        if found < LEAST_VOXELS * (1 - 1e-9):  # 27^(1/3) is not quite 3
             expected = f"at least {LEAST_VOXELS:g} voxels along a mean grain"
-            enough = -int(-LEAST_VOXELS * recipe.grains ** (1 / recipe.dimension) // 1)
+            enough = math.ceil(LEAST_VOXELS * recipe.grains ** (1 / recipe.dimension) - 1e-9)
             remedy = f"{recipe.grains} grains need {enough} voxels along each axis"
             received = f"{found:.2g} ({min(grid)} voxels)"
             raise ResolutionError(describe(place, expected, received, remedy))
@@ -424,7 +425,7 @@ def _ensembles(file: StudyFile, path: Path, cells: int | None) -> tuple[Ensemble
     return tuple(made)
 
 
-def _check_sweep(file: StudyFile, ensembles: tuple[Ensemble, ...], path: Path) -> None:
+def _check_sweep(file: _StudyFile, ensembles: tuple[Ensemble, ...], path: Path) -> None:
     """See that what is swept exists and is swept once."""
     sweep = file.sweep
     swept = {"grain_size_nm": sweep.grain_size_nm}
@@ -448,7 +449,7 @@ def _check_sweep(file: StudyFile, ensembles: tuple[Ensemble, ...], path: Path) -
 
 
 def _phases(
-    file: StudyFile, ensembles: tuple[Ensemble, ...], path: Path
+    file: _StudyFile, ensembles: tuple[Ensemble, ...], path: Path
 ) -> dict[str, Material | None]:
     """Give every phase of the recipes its property."""
     wanted = {name for one in ensembles for name in one.recipe.phases}
@@ -468,7 +469,7 @@ def _phases(
 
 
 def _boundaries(
-    file: StudyFile, phases: Mapping[str, Material | None], path: Path
+    file: _StudyFile, phases: Mapping[str, Material | None], path: Path
 ) -> dict[tuple[str, str], BoundaryProperties]:
     """Give every type of boundary that can occur its property."""
     open_phases = sorted(name for name, material in phases.items() if material is not None)
@@ -504,7 +505,7 @@ def _property(value: str, kind: type[Kind], place: str, path: Path) -> Kind:
 
 
 def _check_driving_force(
-    file: StudyFile, phases: Mapping[str, Material | None], path: Path
+    file: _StudyFile, phases: Mapping[str, Material | None], path: Path
 ) -> None:
     """See that a chemical potential has its concentrations."""
     if file.transport.driving_force == "concentration":

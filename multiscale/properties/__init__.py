@@ -11,7 +11,7 @@ flagged as extrapolated where it is used elsewhere.
 Quantities are *self*-diffusivities. The charge diffusivity divides by the Haven ratio;
 chemical diffusivities (with the thermodynamic factor) are never mixed in.
 
-Reading order: ``quantity``, ``schema``, ``material``, ``catalogue``; ``boundary``, ``average``.
+Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``, ``average``.
 """
 
 from multiscale.properties.average import isotropic_average

@@ -35,7 +35,7 @@ class Boundary:
     along: float
     segregation: float = 1.0
 
-    def __post_init__(self) -> None:  # noqa: D105
+    def __post_init__(self) -> None:
         for name in ("width", "across", "along", "segregation"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):

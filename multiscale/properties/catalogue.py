@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 from multiscale.errors import PropertyError, describe, nearest
+from multiscale.properties._schema import BoundaryFile, MaterialFile, ValueEntry
 from multiscale.properties.material import BoundaryProperties, Material
 from multiscale.properties.quantity import Quantity
-from multiscale.properties.schema import BoundaryFile, MaterialFile, ValueEntry
 from multiscale.tomlfile import read, validate
 
 

@@ -11,9 +11,9 @@ STUDY_CASES = [
     ("seed = 7", "sede = 7", "study.sede", ["did you mean 'seed'?", "sede"]),
     ("seed = 7", "", "study.seed", ["received nothing", "add seed"]),
     ("seed = 7", "seed = 7.5", "study.seed", ["a whole number", "7.5"]),
-    ("seed = 7", "seed = true", "study.seed", ["a whole number", "True"]),
+    ("seed = 7", "seed = true", "study.seed", ["a whole number", "true"]),
     ("seed = 7", "seed = -1", "study.seed", ["≥ 0", "-1"]),
-    ("seed = 7", 'seed = "7"', "study.seed", ["a whole number", "7"]),
+    ("seed = 7", 'seed = "7"', "study.seed", ["a whole number", 'the text "7"']),
     ('title = "Test"', 'title = ""', "study.title", ["at least 1 character"]),
     ("[sweep]", "[sweeep]", "sweeep", ["did you mean 'sweep'?"]),
     ("grain_size_nm", "grain_size_um", "sweep.grain_size_um", ["did you mean 'grain_size_nm'?"]),
@@ -21,13 +21,13 @@ STUDY_CASES = [
     ("[20, 1000]", "[20, nan]", "sweep.grain_size_nm[1]", ["finite", "nan"]),
     ("[20, 1000]", "[20, inf]", "sweep.grain_size_nm[1]", ["finite", "inf"]),
     ("[20, 1000]", "20", "sweep.grain_size_nm", ["a list", "20"]),
-    ("[20, 1000]", "[]", "sweep.grain_size_nm", ["at least 1", "0"]),
+    ("[20, 1000]", "[]", "sweep.grain_size_nm", ["at least 1 entries", "0"]),
     ("[20, 1000]", "[20, 20]", "sweep.grain_size_nm", ["each value once"]),
     ("[0.2, 0.8]", "[0.2, 1.8]", "sweep.volume_fraction.values[1]", ["≤ 1", "1.8"]),
     ('phase = "LLZO"', 'phase = "LLZ"', "sweep.volume_fraction.phase", ["did you mean 'LLZO'?"]),
     ('phase = "LLZO"', 'fase = "LLZO"', "sweep.volume_fraction.fase", ["did you mean 'phase'?"]),
     ("realisations = 3", "realisations = 0", "sweep.realisations", ["≥ 1", "0"]),
-    ("[32, 32]", "[32]", "ensembles[0].cells", ["at least 2", "received 1"]),
+    ("[32, 32]", "[32]", "ensembles[0].cells", ["at least 2 entries", "received 1"]),
     ("[32, 32]", "[32, 32, 32]", "ensembles[0].cells", ["2 numbers", "small is 2D"]),
     ("[32, 32]", "[32, 0]", "ensembles[0].cells[1]", ["≥ 1", "0"]),
     ('name = "2D"', 'nmae = "2D"', "ensembles[0].nmae", ["did you mean 'name'?"]),
@@ -209,6 +209,14 @@ def test_too_few_voxels(project):
     )
     with pytest.raises(ResolutionError, match=r"--cells: expected at least 4 voxels"):
         load_study(project.run, cells=8)
+
+
+def test_exactly_enough_voxels_in_three_dimensions(project):
+    project.spoil(project.recipe, "dimension = 2\ngrains = 16", "dimension = 3\ngrains = 27")
+    project.spoil(project.study, "[32, 32]", "[12, 12, 12]")
+    load_study(project.run)
+    with pytest.raises(ResolutionError, match="27 grains need 12 voxels"):
+        load_study(project.run, cells=11)
 
 
 @pytest.mark.parametrize("option", ["samples", "cells"])

@@ -75,7 +75,7 @@ def wrapping_clusters(
         nodes,
         np.ascontiguousarray(first, dtype=np.int64),
         np.ascontiguousarray(second, dtype=np.int64),
-        offsets.reshape(len(offsets), -1) if offsets.ndim == 2 else offsets[:, None],
+        offsets,
         np.ascontiguousarray(kept),
     )
     label = np.full(nodes, -1, dtype=np.int64)

@@ -14,7 +14,8 @@ Files in reading order: ``observations.py`` (data set → flat arrays),
 ``verdicts.py``, ``trends.py``, ``findings.py`` (what is found),
 ``headline.py`` (sentences), ``pictures.py`` and ``*_figures.py`` (drawings),
 ``style.py``, ``wording.py``, ``markup.py``, ``stylesheet.py`` (how things look
-and read), ``sections.py`` and ``page.py`` (the page).
+and read), ``material.py``, ``*_sections.py`` and
+``page.py`` (the page).
 """
 
 from multiscale.report.findings import Findings, find

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -90,7 +91,8 @@ def circuit_error(values: AxisValues) -> CircuitError:
     one_zero = known & ((values.circuit > 0) != (values.diffusivity > 0))
     zeros = int(np.count_nonzero(one_zero))
     if error.size == 0:
-        return CircuitError(0, *[float("nan")] * 5, zeros)
+        nan = float("nan")
+        return CircuitError(0, nan, nan, nan, nan, nan, zeros)
     low, middle, high = np.quantile(error, (0.05, 0.5, 0.95))
     size = float(np.median(np.abs(error)))
     worst = float(error[np.argmax(np.abs(error))])
@@ -118,7 +120,11 @@ def circuit(findings: Findings) -> Figure:
         group = values.of(ensemble)
         error = relative_error(group)
         good = np.isfinite(error)
-        look = {"color": style.PALETTE[e % 8], "marker": style.MARKERS[e % 7], "alpha": 0.5}
+        look: dict[str, Any] = {
+            "color": style.PALETTE[e % 8],
+            "marker": style.MARKERS[e % 7],
+            "alpha": 0.5,
+        }
         look |= {"linewidths": 0, "rasterized": True, "label": ensemble}
         left.scatter(group.diffusivity[good], group.circuit[good], s=11, **look)
         shift = 0.008 * (e - (len(findings.ensembles) - 1) / 2)
@@ -215,14 +221,14 @@ def flux_share(findings: Findings) -> Figure:
         _stack(axes, shares)
         axes.set_xlabel(f"volume fraction of {findings.swept}")
         style.grid(axes, "y")
-    grid[0, 0].set_ylabel("mean share of the flux [%]")
-    filled = next((axes for axes in grid[0] if axes.has_data()), grid[0, 0])
+    grid[0][0].set_ylabel("mean share of the flux [%]")
+    filled = next((axes for axes in grid[0] if axes.has_data()), grid[0][0])
     style.legend_above(figure, filled)
     return figure
 
 
-def part_colours(parts: tuple[str, ...]) -> dict[str, tuple[str, str]]:
-    """Choose a colour and a hatch for each part.
+def part_colours(parts: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
+    """Choose a colour for each part that is stacked.
 
     Parameters
     ----------
@@ -231,20 +237,19 @@ def part_colours(parts: tuple[str, ...]) -> dict[str, tuple[str, str]]:
 
     Returns
     -------
-    dict of str to tuple of str
-        Colour and hatch: phases plain, flux along boundaries hatched one way,
-        across them the other way.
+    dict of str to tuple of float
+        Phases in their own colours; for each boundary type one colour, full
+        along the boundary and light across it.
     """
-    plain = [part for part in parts if not part.startswith(("along ", "across "))]
-    plain = [part for part in plain if part != NEIGHBOURHOOD]
-    types = sorted(
-        {part.split(" ", 1)[1] for part in parts if part.startswith(("along ", "across "))}
-    )
-    made = {name: (style.PALETTE[(4, 5, 6, 7)[i % 4]], "") for i, name in enumerate(plain)}
+    ways = ("along ", "across ")
+    plain = [part for part in parts if not part.startswith(ways) and part != NEIGHBOURHOOD]
+    types = sorted({part.split(" ", 1)[1] for part in parts if part.startswith(ways)})
+    hues = ("#E69F00", "#56B4E9", "#999999", "#F0E442")
+    made = {name: style.lighter(hues[i % 4], 0.25) for i, name in enumerate(plain)}
     for i, name in enumerate(types):
         colour = style.PALETTE[(0, 1, 2, 3)[i % 4]]
-        made[f"along {name}"] = (colour, "////")
-        made[f"across {name}"] = (colour, "....")
+        made[f"along {name}"] = style.lighter(colour, 0.0)
+        made[f"across {name}"] = style.lighter(colour, 0.5)
     return made
 
 
@@ -253,23 +258,24 @@ def _stack(axes: Axes, shares: Shares) -> None:
     gaps = np.diff(x)
     width = 0.72 * float(gaps.min()) if gaps.size else 0.08
     base = np.zeros(x.size)
-    for name, (colour, hatch) in part_colours(shares.parts).items():
+    for name, colour in part_colours(shares.parts).items():
         if name not in shares.parts:
             continue
         height = 100 * shares.mean[:, shares.parts.index(name)]
-        axes.bar(x, height, width, base, color=colour, hatch=hatch, ec="white", lw=0.4, label=name)
+        axes.bar(x, height, width, base, color=colour, ec="white", lw=0.4, label=name)
         base = base + height
     if NEIGHBOURHOOD in shares.parts:
         line = 100 * shares.mean[:, shares.parts.index(NEIGHBOURHOOD)]
         axes.plot(x, line, "o-", color=style.INK, markersize=4.5, label=NEIGHBOURHOOD)
 
 
-_QUALITY = (
+QUALITY = (
     ("flux_imbalance", "relative flux imbalance", True),
     ("residual", "relative residual", True),
     ("iterations", "iterations", False),
     ("solve_seconds", "seconds a solve", True),
 )
+"""Measures of solver quality: variable, axis label, whether the axis is logarithmic."""
 
 
 def quality_values(findings: Findings, name: str, ensemble: str) -> Floats:
@@ -312,7 +318,7 @@ def solver_quality(findings: Findings) -> Figure:
         Histograms of imbalance, residual, iterations and time.
     """
     figure, grid = style.panels(1, 4, 3.2)
-    for axes, (name, label, logarithmic) in zip(grid[0], _QUALITY, strict=True):
+    for axes, (name, label, logarithmic) in zip(grid[0], QUALITY, strict=True):
         axes.set_xlabel(label)
         sets = [quality_values(findings, name, ensemble) for ensemble in findings.ensembles]
         every = np.concatenate(sets) if sets else np.empty(0)
@@ -320,7 +326,7 @@ def solver_quality(findings: Findings) -> Figure:
             style.note(axes, "not stored")
             continue
         _quality_panel(axes, findings, sets, every, logarithmic=logarithmic)
-    grid[0, 0].set_ylabel("solves [%]")
+    grid[0][0].set_ylabel("solves [%]")
     return figure
 
 

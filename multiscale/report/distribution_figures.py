@@ -121,9 +121,10 @@ def _grid(findings: Findings, fractions: Sequence[float], *, split: bool) -> Fig
             if not len(group):
                 style.note(axes, f"no {ensemble} samples at {percent(fraction)}")
                 continue
-            verdict = findings.verdicts[ensemble][fraction]
-            _histogram(axes, group, edges, split=split, any_zero=findings.values.zeros > 0)
-            _annotate(axes, findings, ensemble, fraction, verdict, split=split)
+            _scale(axes, edges, zero=findings.values.zeros > 0)
+            _histogram(axes, group, edges, split=split)
+            title = f"{ensemble}, {findings.swept} {percent(fraction)}"
+            _annotate(axes, title, group, findings.verdicts[ensemble][fraction], split=split)
     for axes in grid[-1]:
         axes.set_xlabel(_AXIS)
         axes.tick_params(labelbottom=True)
@@ -131,69 +132,54 @@ def _grid(findings: Findings, fractions: Sequence[float], *, split: bool) -> Fig
     return figure
 
 
-def _histogram(
-    axes: Axes, group: AxisValues, edges: Floats, *, split: bool, any_zero: bool
-) -> None:
-    style.decades(axes, "x", edges)
+def _scale(axes: Axes, edges: Floats, *, zero: bool) -> None:
+    """Share one logarithmic axis, with room on its left for the bar of zeros."""
+    style.decades(axes, "x", edges, minor=False)
     style.grid(axes, "x")
+    if zero:
+        axes.set_xlim(left=edges[0] / (edges[1] / edges[0]) ** 6)
+
+
+def _histogram(axes: Axes, group: AxisValues, edges: Floats, *, split: bool) -> None:
     axes.locator_params(axis="y", nbins=3)
-    masks, colours = [np.ones(len(group), dtype=bool)], [style.MUTED]
+    parts = [(group, style.MUTED)]
     if split:
-        state = group.fast_percolates
-        masks, colours = [state == 0, state == 1], [style.BLOCKED, style.PERCOLATING]
+        blocked, percolating = (group.where(group.fast_percolates == state) for state in (0, 1))
+        parts = [(blocked, style.BLOCKED), (percolating, style.PERCOLATING)]
     base, zero_base = np.zeros(edges.size - 1), 0.0
     step = edges[1] / edges[0]
-    if any_zero:
-        axes.set_xlim(left=edges[0] / step**6)
-    for mask, colour in zip(masks, colours, strict=True):
-        part = group.where(mask)
-        height = 100 * np.histogram(part.positive, edges)[0] / len(group)
-        axes.bar(edges[:-1], height, np.diff(edges), base, align="edge", color=colour, linewidth=0)
-        base = base + height
-        share = 100 * part.zeros / len(group)
-        place, width = edges[0] / step**4.5, edges[0] * (step**-2.5 - step**-4.5)
-        axes.bar(
-            place, share, width, zero_base, align="edge", color=colour, hatch="///", ec="white"
-        )
-        zero_base += share
+    place = edges[0] / np.array([step**4.5, step**2.5])
+    for part, colour in parts:
+        top = base + 100 * np.histogram(part.positive, edges)[0] / len(group)
+        axes.stairs(top, edges, baseline=base, fill=True, color=colour, linewidth=0)
+        share = zero_base + 100 * part.zeros / len(group)
+        axes.stairs([share], place, baseline=zero_base, fill=True, color=colour)
+        base, zero_base = top, share
     if zero_base > 0:
-        axes.text(edges[0] / step**3.5, zero_base, "D = 0", ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(0, 1.15 * max(base.max(), zero_base, 1.0))
+        middle = edges[0] / step**3.5
+        axes.text(middle, zero_base, "D = 0", ha="center", va="bottom", fontsize=8)
+    axes.set_ylim(0, 1.2 * max(base.max(), zero_base, 1.0))
 
 
 def _annotate(
-    axes: Axes,
-    findings: Findings,
-    ensemble: str,
-    fraction: float,
-    verdict: ModeVerdict,
-    *,
-    split: bool,
+    axes: Axes, title: str, group: AxisValues, verdict: ModeVerdict, *, split: bool
 ) -> None:
-    text = f"{ensemble}, {findings.swept} {percent(fraction)}"
-    axes.set_title(text, fontsize=9.5, pad=4)
+    axes.set_title(title, fontsize=9.5, pad=4)
     if split:
-        share = np.nanmean(findings.values.of(ensemble, fraction).fast_percolates)
-        axes.set_title(
-            f"{percent(float(share))} percolate",
-            fontsize=9,
-            loc="right",
-            pad=4,
-            fontweight="normal",
-            color=style.MUTED,
-        )
-        return
-    p = f", p = {verdict.p_value:.2g}" if np.isfinite(verdict.p_value) else ""
-    strong = verdict.modes == 2
-    axes.set_title(
-        f"{verdict.label}{p}  ({verdict.samples} × {verdict.values // max(verdict.samples, 1)} axes)",
-        fontsize=9,
-        loc="right",
-        pad=4,
-        fontweight="bold" if strong else "normal",
-        color=style.PALETTE[1] if strong else style.MUTED,
-    )
-    if verdict.pooled.modes == verdict.modes:
-        top = axes.get_ylim()[1]
-        for centre in verdict.pooled.centres:
-            axes.plot(10**centre, 0.93 * top, "v", color=style.INK, markersize=5, clip_on=False)
+        text, strong = f"{percent(float(np.nanmean(group.fast_percolates)))} percolate", False
+    else:
+        p = f", p = {verdict.p_value:.2g}" if np.isfinite(verdict.p_value) else ""
+        sets = f"({verdict.samples} × {verdict.values // max(verdict.samples, 1)} axes)"
+        text, strong = f"{verdict.label}{p}  {sets}", verdict.modes == 2
+        _marks(axes, group, verdict)
+    colour, weight = (style.PALETTE[1], "bold") if strong else (style.MUTED, "normal")
+    axes.set_title(text, fontsize=9, loc="right", pad=4, fontweight=weight, color=colour)
+
+
+def _marks(axes: Axes, group: AxisValues, verdict: ModeVerdict) -> None:
+    """Mark two centres, or the median where there is one mode."""
+    centres = [10**centre for centre in verdict.pooled.centres]
+    if len(centres) != 2 or verdict.modes != 2:
+        centres = [float(np.median(group.positive))] if group.positive.size else []
+    top = axes.get_ylim()[1]
+    axes.plot(centres, [0.93 * top] * len(centres), "v", color=style.INK, markersize=5)

@@ -9,7 +9,7 @@ from multiscale.report.comparison_figures import circuit_error, quality_values
 from multiscale.report.findings import Findings, find
 from multiscale.report.observations import levels, per_sample, sample_ensembles, temperatures
 from multiscale.report.trends import quantile, size_exponent, summaries
-from multiscale.report.wording import count, length, listing, number, percent, power, span
+from multiscale.report.wording import count, length, listing, number, percent, power, signed, span
 
 
 def headline(dataset: xr.Dataset, temperature: float | None = None) -> list[str]:
@@ -92,7 +92,7 @@ def _range(findings: Findings, ensemble: str) -> str:
 
 
 def modes_sentence(findings: Findings, ensemble: str) -> str:
-    """Say at which volume fractions an ensemble has two modes.
+    """Say at which volume fractions an ensemble has two modes, and whether percolation parts them.
 
     Parameters
     ----------
@@ -104,20 +104,59 @@ def modes_sentence(findings: Findings, ensemble: str) -> str:
     Returns
     -------
     str
-        One sentence; with the distance of the modes where there are two.
+        Up to three sentences; with the distance of the modes where there are two.
     """
     table = findings.verdicts[ensemble]
     tested = {level: verdict for level, verdict in table.items() if verdict.modes > 0}
     if not tested:
         return f"{ensemble}: too few values at each volume fraction to test for modes."
     two = {level: verdict for level, verdict in tested.items() if verdict.modes == 2}
-    of = f"{len(two)} of {count(len(tested), 'volume fraction')} tested"
-    if not two:
-        return f"{ensemble}: one mode at every volume fraction tested ({len(tested)})."
-    where = f"{findings.swept} {listing(percent(level) for level in two)}"
-    gaps = [np.ptp(v.pooled.centres) for v in two.values() if len(v.pooled.centres) == 2]
-    apart = f", a factor {number(10 ** float(np.median(gaps)), 2)} apart" if gaps else ""
-    return f"{ensemble}: two modes at {of} ({where}){apart}."
+    far = [level for level, verdict in tested.items() if verdict.apart > 0]
+    text = f"{ensemble}: one mode at every volume fraction tested ({len(tested)})."
+    if two:
+        of = f"{len(two)} of {count(len(tested), 'volume fraction')} tested"
+        where = f"{findings.swept} {listing(percent(level) for level in two)}"
+        gaps = [np.ptp(v.pooled.centres) for v in two.values() if len(v.pooled.centres) == 2]
+        apart = f", a factor {number(10 ** float(np.median(gaps)), 2)} apart" if gaps else ""
+        text = f"{ensemble}: two modes at {of} ({where}){apart}."
+    if far:
+        where = listing(percent(level) for level in far)
+        text += f" At {where} a group too small for the test lies far from the rest."
+    return f"{text} {split_sentence(findings, ensemble)}".strip()
+
+
+def split_sentence(findings: Findings, ensemble: str) -> str:
+    """Say whether percolation of the faster phase parts the two modes of an ensemble.
+
+    Parameters
+    ----------
+    findings : Findings
+        What the result set says.
+    ensemble : str
+        Name of the ensemble.
+
+    Returns
+    -------
+    str
+        One sentence; empty where no volume fraction has two modes or nothing is
+        known of percolation.
+    """
+    two = [level for level, verdict in findings.verdicts[ensemble].items() if verdict.modes == 2]
+    splits = findings.splits[ensemble]
+    if not two or not splits:
+        return ""
+    mixed = [splits[level] for level in two if level in splits and splits[level].mixed]
+    if not mixed:
+        return f"At none of these does {findings.fast} percolate along some axes and not others."
+    single = [
+        split
+        for split in mixed
+        if max(split.percolating_verdict.modes, split.blocked_verdict.modes) < 2
+    ]
+    return (
+        f"Parted by whether {findings.fast} percolates along the axis, neither part has two modes "
+        f"at {len(single)} of {len(two)}."
+    )
 
 
 def _why(findings: Findings) -> str:
@@ -125,36 +164,33 @@ def _why(findings: Findings) -> str:
         (split.explained, ensemble, fraction, split)
         for ensemble, table in findings.splits.items()
         for fraction, split in table.items()
-        if split.mixed
-        and np.isfinite(split.explained)
-        and min(len(split.percolating), len(split.blocked)) >= 3
+        if np.isfinite(split.explained) and min(len(split.percolating), len(split.blocked)) >= 3
     ]
     if not best:
         return ""
     share, ensemble, fraction, split = max(best, key=lambda item: item[0])
+    total = len(split.percolating) + len(split.blocked)
     return (
-        f"Whether {findings.fast} percolates along the axis accounts for up to "
-        f"{percent(share)} of the variance of log D at one volume fraction ({ensemble}, "
-        f"{findings.swept} {percent(fraction)}: median D is {number(split.ratio, 2)} times as "
-        f"large where it percolates, {len(split.percolating)} of "
-        f"{len(split.percolating) + len(split.blocked)} values)."
+        f"Where percolation of {findings.fast} matters most ({ensemble}, {findings.swept} "
+        f"{percent(fraction)}) the median D is {number(split.ratio, 2)} times as large along axes "
+        f"where it percolates ({len(split.percolating)} of {total}) as along the others, which "
+        f"accounts for {percent(share, 3)} of the variance of log D."
     )
 
 
 def _percolation(findings: Findings) -> str:
-    parts = []
+    half, never = [], []
     for ensemble, curve in findings.percolation.items():
-        if curve.fraction.size == 0:
-            continue
         if np.isfinite(curve.threshold):
-            parts.append(f"{percent(curve.threshold)} in {ensemble}")
-        else:
+            half.append(f"{percent(curve.threshold)} in {ensemble}")
+        elif curve.fraction.size:
             low, high = curve.probability.min(), curve.probability.max()
             ends = span([percent(low), percent(high)])
-            parts.append(f"no volume fraction studied in {ensemble} (there {ends} percolate)")
-    if not parts:
-        return ""
-    return f"{findings.fast} percolates along half of the axes at a volume fraction of {listing(parts)}."
+            never.append(f"in {ensemble} along {ends} of the axes over the fractions studied")
+    parts = []
+    if half:
+        parts.append(f"along half of the axes at a volume fraction of {listing(half)}")
+    return f"{findings.fast} percolates {'; '.join(parts + never)}." if parts + never else ""
 
 
 def _size(findings: Findings) -> str:
@@ -166,7 +202,7 @@ def _size(findings: Findings) -> str:
         slopes = [size_exponent(g) for _, g in findings.values.of(ensemble).by_fraction()]
         known = sorted(slope for slope in slopes if np.isfinite(slope))
         if known:
-            parts.append(f"{span([f'{known[0]:+.2f}', f'{known[-1]:+.2f}'])} in {ensemble}")
+            parts.append(f"{span([signed(known[0]), signed(known[-1])])} in {ensemble}")
     if not parts:
         return ""
     return (
@@ -195,11 +231,9 @@ def _circuit(findings: Findings) -> str:
                 f"{percent(error.median)} in {ensemble} (5–95 %: {percent(error.low)} to "
                 f"{percent(error.high)})"
             )
-    return (
-        f"The resistor network differs from the field solution by {listing(parts)}, median."
-        if parts
-        else ""
-    )
+    if not parts:
+        return ""
+    return f"The resistor network differs from the field solution by {listing(parts)}, median."
 
 
 def _solver(findings: Findings) -> str:

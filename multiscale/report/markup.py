@@ -122,7 +122,11 @@ def figure(image: str, caption: object, alternative: str, *, wide: bool = True) 
 
 
 def table(
-    head: Sequence[object], rows: Iterable[Sequence[object]], *, words: Iterable[int] = (0,)
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    words: Iterable[int] = (0,),
+    prose: bool = False,
 ) -> Html:
     """Make a table.
 
@@ -134,6 +138,8 @@ def table(
         Cells.
     words : iterable of int, optional
         Columns that hold words and align left; the others align right.
+    prose : bool, optional
+        Let long words wrap.
 
     Returns
     -------
@@ -150,7 +156,10 @@ def table(
         return element("tr", *made)
 
     body = [line(row, "td") for row in rows]
-    made = element("table", element("thead", line(head, "th")), element("tbody", *body))
+    kind = "prose" if prose else "data"
+    made = element(
+        "table", element("thead", line(head, "th")), element("tbody", *body), class_=kind
+    )
     return element("div", made, class_="table")
 
 

@@ -55,6 +55,7 @@ class AxisValues:
     fast_percolates: Floats
 
     def __len__(self) -> int:
+        """How many values there are."""
         return int(self.sample.size)
 
     def where(self, mask: NDArray[np.bool_]) -> AxisValues:
@@ -317,7 +318,7 @@ def target_fraction(dataset: xr.Dataset) -> Floats:
     if "target_volume_fraction" in dataset or "volume_fraction" not in dataset:
         return per_sample(dataset, "target_volume_fraction")
     measured = dataset["volume_fraction"].sel(phase=swept_phase(dataset)).values
-    return np.round(np.asarray(measured, dtype=np.float64), 2)
+    return np.asarray(np.round(measured.astype(np.float64), 2), dtype=np.float64)
 
 
 def sample_ensembles(dataset: xr.Dataset) -> NDArray[np.str_]:

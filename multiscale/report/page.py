@@ -8,12 +8,22 @@ from pathlib import Path
 
 import xarray as xr
 
+from multiscale.report import check_sections, mode_sections, structure_sections, trend_sections
 from multiscale.report.findings import find
 from multiscale.report.headline import sentences
-from multiscale.report.markup import Html, element, text
+from multiscale.report.markup import Html, bullets, element, text
+from multiscale.report.material import Material, Section
 from multiscale.report.pictures import FieldPicture
-from multiscale.report.sections import SECTIONS, Material, headline_list
 from multiscale.report.stylesheet import STYLESHEET
+
+SECTIONS = (
+    *structure_sections.SECTIONS,
+    *mode_sections.SECTIONS,
+    *trend_sections.SECTIONS,
+    *check_sections.SECTIONS,
+)
+"""The parts of the page after the headline, in reading order."""
+_WITHOUT_VALUES = ("asked", "microstructures", "flux", "provenance", "sources")
 
 
 def page(
@@ -52,12 +62,10 @@ def page(
     material = Material(findings, tuple(pictures), rows)
     attributes = findings.dataset.attrs
     title = str(attributes.get("title", "") or "Effective diffusivity of polycrystals")
-    made = [_section("headline", "In short", headline_list(sentences(findings)))]
-    if len(findings.values):
-        made += [_section(s.key, s.title, s.build(material)) for s in SECTIONS]
-    else:
-        kept = ("asked", "provenance", "sources")
-        made += [_section(s.key, s.title, s.build(material)) for s in SECTIONS if s.key in kept]
+    told = bullets(sentences(findings), class_="headline")
+    kept = [s for s in SECTIONS if len(findings.values) or s.key in _WITHOUT_VALUES]
+    made = [_section("headline", "In short", told)]
+    made += [_section(s.key, s.title, s.build(material)) for s in kept]
     stamp = " · ".join(
         f"{label} {attributes[key]}"
         for key, label in (("study_hash", "study"), ("created", "made"))
@@ -66,15 +74,15 @@ def page(
     header = element(
         "header", element("h1", title), element("p", stamp, class_="stamp") if stamp else ""
     )
-    return _document(title, element("main", header, _contents(), *made))
+    return _document(title, element("main", header, _contents(kept), *made))
 
 
 def _section(key: str, title: str, content: Html) -> Html:
     return element("section", element("h2", title), content, id=key)
 
 
-def _contents() -> Html:
-    entries = [("headline", "In short"), *[(s.key, s.title) for s in SECTIONS]]
+def _contents(kept: Sequence[Section]) -> Html:
+    entries = [("headline", "In short"), *[(s.key, s.title) for s in kept]]
     links = [element("li", element("a", title, href=f"#{key}")) for key, title in entries]
     return element("nav", element("ol", *links), aria_label="Contents")
 

@@ -38,25 +38,24 @@ def percolation(findings: Findings) -> Figure:
         if not found:
             style.note(axes, "not stored")
             continue
-        _curves(axes, findings, found)
+        _curves(axes, findings, found, bands=variable != "percolating_fraction")
         own = coordinate == "phase"
-        axes.set_xlabel(
-            "its own volume fraction" if own else f"volume fraction of {findings.swept}"
-        )
+        axes.set_xlabel(f"volume fraction of {'the phase' if own else findings.swept}")
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(0, 1)
         style.grid(axes)
         axes.legend(fontsize=8, loc="best")
-    grid[0, 0].set_ylabel("share of samples and axes")
+    grid[0][0].set_ylabel("share of samples and axes")
     return figure
 
 
-def _curves(axes: Axes, findings: Findings, curves: list[Curve]) -> None:
+def _curves(axes: Axes, findings: Findings, curves: list[Curve], *, bands: bool) -> None:
     members = sorted({curve.name for curve in curves})
     for curve in curves:
         i, e = members.index(curve.name), findings_index(findings, curve.ensemble)
         colour = style.PALETTE[i % len(style.PALETTE)]
-        axes.fill_between(curve.fraction, curve.low, curve.high, color=colour, alpha=0.10, lw=0)
+        if bands:
+            axes.fill_between(curve.fraction, curve.low, curve.high, color=colour, alpha=0.1, lw=0)
         axes.plot(
             curve.fraction,
             curve.probability,

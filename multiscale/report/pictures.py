@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -16,6 +17,10 @@ from multiscale.errors import ImageError, describe
 from multiscale.report import style
 from multiscale.report.wording import length, power
 
+Floats = NDArray[np.float64]
+
+LINES = 18
+"""Streamlines in a map."""
 FLUX_RANGE = (1e-2, 1e1)
 """Flux magnitude over its mean that the colours span."""
 
@@ -80,12 +85,12 @@ class FieldPicture:
     def fractions(self) -> NDArray[np.float64]:
         """Area fraction of each phase in the plane."""
         counts = np.bincount(self.phase.ravel(), minlength=len(self.phase_names))
-        return counts / self.phase.size
+        return np.asarray(counts / self.phase.size, dtype=np.float64)
 
     @property
     def grains(self) -> int:
         """How many grains the plane cuts."""
-        return int(np.unique(self.labels).size)
+        return int(np.unique(self.labels).shape[0])
 
     def magnitude(self, drive: int) -> NDArray[np.float64]:
         """Flux magnitude over its mean for one drive direction.
@@ -103,7 +108,7 @@ class FieldPicture:
         flux = np.nan_to_num(np.asarray(self.flux[drive], dtype=np.float64))
         size = np.hypot(flux[0], flux[1])
         mean = size.mean()
-        return size / mean if mean > 0 else size
+        return np.asarray(size / mean if mean > 0 else size, dtype=np.float64)
 
 
 def outlines(labels: NDArray[np.integer], enlarge: int) -> NDArray[np.bool_]:
@@ -122,7 +127,7 @@ def outlines(labels: NDArray[np.integer], enlarge: int) -> NDArray[np.bool_]:
         (nx × enlarge, ny × enlarge), true on both sides of each boundary.
     """
     fine = np.repeat(np.repeat(labels, enlarge, axis=0), enlarge, axis=1)
-    edge = np.zeros(fine.shape, dtype=bool)
+    edge: NDArray[np.bool_] = np.zeros(fine.shape, dtype=bool)
     across_x, across_y = fine[1:] != fine[:-1], fine[:, 1:] != fine[:, :-1]
     edge[1:] |= across_x
     edge[:-1] |= across_x
@@ -184,21 +189,20 @@ def microstructures(pictures: Sequence[FieldPicture]) -> Figure:
     columns = min(4, max(len(pictures), 2))
     rows = -(-len(pictures) // columns)
     figure, grid = style.panels(rows, columns, 0.4 + rows * (style.WIDTH / columns + 0.25))
-    for axes, picture in zip(grid.flat, pictures, strict=False):
+    every = [axes for row in grid for axes in row]
+    for axes, picture in zip(every, pictures, strict=False):
         axes.imshow(phase_image(picture), origin="lower", extent=picture.extent)
         _plane(axes, picture)
         axes.set_title(picture.title)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(pictures):
-            axes.set_visible(False)
-        elif index % columns == 0:
-            axes.set_ylabel("y [µm]")
+    for axes in every[len(pictures) :]:
+        axes.set_visible(False)
+    for row in grid:
+        row[0].set_ylabel("y [µm]")
     phase_names = max((p.phase_names for p in pictures), key=len)
+    tints = [style.PHASE_TINTS[i % len(style.PHASE_TINTS)] for i in range(len(phase_names))]
     handles = [
-        Patch(
-            facecolor=style.PHASE_TINTS[i % len(style.PHASE_TINTS)], edgecolor=style.MUTED, label=n
-        )
-        for i, n in enumerate(phase_names)
+        Patch(facecolor=tint, edgecolor=style.MUTED, label=name)
+        for tint, name in zip(tints, phase_names, strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=6)
     return figure
@@ -218,38 +222,35 @@ def flux_maps(pictures: Sequence[FieldPicture]) -> Figure:
     matplotlib.figure.Figure
         The structure, the flux driven along x, and along y.
     """
-    rows = len(pictures)
-    figure, grid = style.panels(rows, 3, 0.5 + 3.65 * rows)
-    image = None
+    figure, grid = style.panels(len(pictures), 3, 0.9 + 3.7 * len(pictures))
     for line, picture in zip(grid, pictures, strict=True):
         line[0].imshow(phase_image(picture), origin="lower", extent=picture.extent)
         line[0].set_title(f"{picture.title}, {picture.temperature:g} K")
         line[0].set_ylabel("y [µm]")
         _plane(line[0], picture)
         for drive, axes in enumerate(line[1:]):
-            image = _flux_panel(axes, picture, drive) or image
-    if image is not None:
-        bar = figure.colorbar(image, ax=grid[:, 1:].ravel().tolist(), shrink=0.6, extend="both")
-        bar.set_label("flux magnitude / mean of the plane")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+            _flux_panel(axes, picture, drive)
+    scale = ScalarMappable(LogNorm(*FLUX_RANGE), "viridis")
+    every = [axes for row in grid for axes in row]
+    bar = figure.colorbar(
+        scale, ax=every, location="top", shrink=0.35, aspect=30, anchor=(1.0, 0.5), extend="both"
+    )
+    bar.set_label("flux magnitude / mean of the plane")
     return figure
 
 
-def _flux_panel(axes: Axes, picture: FieldPicture, drive: int) -> object | None:
-    name = "xy"[drive]
-    axes.set_title(f"driven along {name}: D = {power(picture.effective[drive])} m²/s")
+def _flux_panel(axes: Axes, picture: FieldPicture, drive: int) -> None:
+    axes.set_title(f"along {'xy'[drive]}: {power(picture.effective[drive])} m²/s")
     magnitude = picture.magnitude(drive)
     _plane(axes, picture)
     if not magnitude.any():
         style.note(axes, "nothing flows")
-        return None
+        return
     shown = np.clip(magnitude, FLUX_RANGE[0] / 10, None).T
-    image = axes.imshow(
-        shown, origin="lower", extent=picture.extent, norm=LogNorm(*FLUX_RANGE), cmap="viridis"
-    )
+    norm = LogNorm(*FLUX_RANGE)
+    axes.imshow(shown, origin="lower", extent=picture.extent, norm=norm, cmap="viridis")
     _boundaries(axes, picture)
     _streamlines(axes, picture, drive)
-    return image
 
 
 def _boundaries(axes: Axes, picture: FieldPicture) -> None:
@@ -260,24 +261,50 @@ def _boundaries(axes: Axes, picture: FieldPicture) -> None:
 
 
 def _streamlines(axes: Axes, picture: FieldPicture, drive: int) -> None:
-    x, y = (
-        1e6 * h * (np.arange(n) + 0.5)
-        for n, h in zip(picture.phase.shape, picture.spacing, strict=True)
-    )
-    along, up = np.nan_to_num(np.asarray(picture.flux[drive], dtype=np.float64)).transpose(0, 2, 1)
-    weak = picture.magnitude(drive).T < 1e-6
-    scale = np.abs(picture.flux[drive]).max()
+    """Draw lines that each start with the same share of the flux through the middle."""
+    flux, (x, y) = _coarser(picture, drive)
+    starts = _starts(flux[drive], drive, (x, y))
+    if not starts.size:
+        return
+    scale = np.abs(flux).max()
     lines = axes.streamplot(
         x,
         y,
-        np.ma.array(along / scale, mask=weak),
-        np.ma.array(up / scale, mask=weak),
-        density=1.1,
+        flux[0].T / scale,
+        flux[1].T / scale,
+        start_points=starts,
+        broken_streamlines=False,
+        maxlength=6.0,
         color="white",
-        linewidth=0.7,
-        arrowsize=0.7,
+        linewidth=0.8,
+        arrowsize=0.8,
     )
     lines.lines.set_alpha(0.85)
+
+
+def _coarser(picture: FieldPicture, drive: int) -> tuple[Floats, tuple[Floats, Floats]]:
+    """Average the flux over blocks, so that tracing a line stays quick on fine grids."""
+    flux = np.nan_to_num(np.asarray(picture.flux[drive], dtype=np.float64))
+    block = max(1, round(max(picture.phase.shape) / 128))
+    nx, ny = (n // block for n in picture.phase.shape)
+    cut = flux[:, : nx * block, : ny * block].reshape(2, nx, block, ny, block)
+    x, y = (
+        1e6 * block * h * (np.arange(n) + 0.5)
+        for n, h in zip((nx, ny), picture.spacing, strict=True)
+    )
+    return cut.mean(axis=(2, 4)), (x, y)
+
+
+def _starts(along: Floats, drive: int, centres: tuple[Floats, Floats]) -> Floats:
+    """Place the starts on the middle line across the drive, evenly in cumulated flux."""
+    across = along if drive == 0 else along.T
+    line = np.maximum(across[across.shape[0] // 2], 0.0)
+    if line.sum() <= 0:
+        return np.empty((0, 2))
+    shares = (np.arange(LINES) + 0.5) / LINES
+    place = np.interp(shares, np.cumsum(line) / line.sum(), centres[1 - drive])
+    middle = np.full(LINES, centres[drive][across.shape[0] // 2])
+    return np.column_stack([middle, place] if drive == 0 else [place, middle])
 
 
 def describe_flux(picture: FieldPicture) -> str:

@@ -33,7 +33,8 @@ a:hover { text-decoration: underline; }
 p { margin: 0 0 1rem; }
 .absent { color: var(--muted); font-style: italic; }
 ul.headline { list-style: none; padding: 0; margin: 0; }
-ul.headline li { padding: .55rem 0 .55rem 1rem; border-left: 3px solid #0072b2; margin-bottom: .5rem; }
+ul.headline li { padding: .45rem 0 .45rem 1rem; border-left: 3px solid #0072b2;
+  margin-bottom: .5rem; }
 ul.headline li:first-child { font-weight: 600; }
 figure { margin: 1.6rem 0 1.8rem; counter-increment: figure; }
 figure.wide { width: min(1120px, 100vw - 2.5rem); margin-left: 50%; transform: translateX(-50%); }
@@ -47,16 +48,20 @@ figcaption > div { display: inline; }
   transform: translateX(-50%); overflow-x: auto; }
 table { border-collapse: collapse; font-size: .82rem; line-height: 1.4; margin: 0 auto;
   min-width: min(720px, 100%); font-variant-numeric: tabular-nums; }
-th { font-weight: 600; color: var(--muted); vertical-align: bottom; border-bottom: 1px solid var(--muted); }
+th { font-weight: 600; color: var(--muted); vertical-align: bottom;
+  border-bottom: 1px solid var(--muted); }
 th:empty { border: 0; padding: 0; }
 th, td { padding: .34rem .7rem; }
 th.figure, td.figure { text-align: right; }
 th.word, td.word { text-align: left; }
-td.figure { white-space: nowrap; }
+th { white-space: normal; }
+table.data td { white-space: nowrap; }
+table.prose td.word { overflow-wrap: anywhere; }
+table.prose td.word:first-child { white-space: nowrap; }
 td { border-bottom: 1px solid var(--rule); vertical-align: top; }
-td.word { overflow-wrap: anywhere; }
 code, pre { font-family: "SF Mono", "Consolas", "Liberation Mono", monospace; font-size: .86em; }
-pre { background: var(--wash); padding: 1rem; overflow-x: auto; border-radius: 4px; line-height: 1.45; }
+pre { background: var(--wash); padding: 1rem; overflow-x: auto; border-radius: 4px;
+  line-height: 1.45; }
 details { margin: 0 0 1.2rem; }
 summary { cursor: pointer; font-size: .88rem; color: var(--link); }
 @media (max-width: 600px) { nav ol { columns: 1; } body { font-size: 16px; } }

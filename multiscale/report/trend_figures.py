@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +24,7 @@ from multiscale.report.observations import (
     target_fraction,
     temperatures,
 )
-from multiscale.report.trends import quantile, summaries
+from multiscale.report.trends import phase_energies, quantile, summaries
 from multiscale.report.wording import percent
 
 _D = "effective diffusivity [m²/s]"
@@ -100,8 +101,8 @@ def against_fraction(findings: Findings) -> Figure:
         if findings.values.zeros:
             _zero_line(axes, findings.values)
         style.grid(axes)
-    grid[0, 0].set_ylabel(_D)
-    style.legend_above(figure, grid[0, 0])
+    grid[0][0].set_ylabel(_D)
+    style.legend_above(figure, grid[0][0])
     return figure
 
 
@@ -115,25 +116,21 @@ def _zero_line(axes: Axes, values: AxisValues) -> None:
 
 
 def _fraction_panel(axes: Axes, findings: Findings, ensemble: str) -> None:
-    group = findings.values.of(ensemble)
-    for name, (label, line, colour) in _BOUNDS.items():
+    group, floor = findings.values.of(ensemble), _floor(findings.values.positive)
+    for name, (label, line, ink) in _BOUNDS.items():
         found = bounds(findings, name, ensemble)
         for edge in found[1:] if found else ():
-            axes.plot(
-                found[0] if found else [], edge, line, color=colour, linewidth=1.3, label=label
-            )
-    floor = _floor(group.positive)
+            axes.plot(found[0] if found else [], edge, line, color=ink, lw=1.3, label=label)
     _cloud(axes, group, floor)
     points = summaries(group.diffusivity, group.volume_fraction)
-    x = [level for level, _ in points]
-    edge = {q: [max(quantile(s, q), floor) for _, s in points] for q in (0.1, 0.25, 0.5, 0.75, 0.9)}
-    axes.fill_between(
-        x, edge[0.1], edge[0.9], color=style.PALETTE[0], alpha=0.15, lw=0, label="10–90 %"
-    )
-    axes.fill_between(
-        x, edge[0.25], edge[0.75], color=style.PALETTE[0], alpha=0.3, lw=0, label="25–75 %"
-    )
-    axes.plot(x, edge[0.5], "o-", color=style.PALETTE[0], markersize=5, label="median")
+    x, colour = [level for level, _ in points], style.PALETTE[0]
+
+    def at(probability: float) -> list[float]:
+        return [max(quantile(s, probability), floor) for _, s in points]
+
+    axes.fill_between(x, at(0.1), at(0.9), color=colour, alpha=0.15, lw=0, label="10–90 %")
+    axes.fill_between(x, at(0.25), at(0.75), color=colour, alpha=0.3, lw=0, label="25–75 %")
+    axes.plot(x, at(0.5), "o-", color=colour, markersize=5, label="median")
     curve = findings.percolation.get(ensemble)
     if curve is not None and np.isfinite(curve.threshold):
         _threshold(axes, findings, curve.threshold)
@@ -153,6 +150,7 @@ def _threshold(axes: Axes, findings: Findings, own: float) -> None:
         ha="left" if place < 0.6 else "right",
         fontsize=8.5,
         color=style.PALETTE[2],
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
     )
 
 
@@ -200,15 +198,15 @@ def against_grain_size(findings: Findings) -> Figure:
         for i, fraction in enumerate(fractions):
             group = findings.values.of(ensemble, fraction)
             label = f"{findings.swept} {percent(fraction)}"
-            _size_line(axes, group, label, colours[i], 1.03 ** (i - len(fractions) / 2))
+            _size_line(axes, group, label, colours[i], 1.015 ** (i - len(fractions) / 2))
         axes.set_title(ensemble)
-        axes.set_xlabel("grain size [m]")
+        axes.set_xlabel("grain size [µm]")
     for axes in grid[0]:
-        style.decades(axes, "x", findings.values.grain_size)
+        style.decades(axes, "x", 1e6 * findings.values.grain_size)
         style.decades(axes, "y", findings.values.positive)
         style.grid(axes)
-    grid[0, 0].set_ylabel(f"median {_D}")
-    style.legend_above(figure, grid[0, 0])
+    grid[0][0].set_ylabel(f"median {_D}")
+    style.legend_above(figure, grid[0][0])
     return figure
 
 
@@ -218,7 +216,7 @@ def _size_line(
     points = [(x, s) for x, s in summaries(group.diffusivity, group.grain_size) if s.median > 0]
     if not points:
         return
-    x = np.array([level for level, _ in points]) * shift
+    x = 1e6 * np.array([level for level, _ in points]) * shift
     middle = np.array([s.median for _, s in points])
     low = np.array([max(quantile(s, 0.25), s.median * 1e-3) for _, s in points])
     high = np.array([quantile(s, 0.75) for _, s in points])
@@ -242,11 +240,11 @@ def arrhenius(findings: Findings) -> Figure:
     matplotlib.figure.Figure
         One panel an ensemble; straight lines mean one activation energy.
     """
-    figure, grid = style.panels(1, len(findings.ensembles), 4.4, sharey=True)
+    figure, grid = style.panels(1, len(findings.ensembles) + 1, 4.6)
     fractions = shown_fractions(levels(findings.values.volume_fraction), 6)
     kelvin = np.array(temperatures(findings.dataset))
     shown: list[Floats] = []
-    for axes, ensemble in zip(grid[0], findings.ensembles, strict=True):
+    for axes, ensemble in zip(grid[0], findings.ensembles, strict=False):
         for fraction, colour in zip(fractions, _ramp(len(fractions)), strict=True):
             middle = medians(findings, ensemble, fraction)
             label = f"{findings.swept} {percent(fraction)}"
@@ -257,12 +255,35 @@ def arrhenius(findings: Findings) -> Figure:
         axes.set_title(ensemble)
         axes.set_xlabel("1000 / T [1/K]")
         _temperature_axis(axes, kelvin)
-    for axes in grid[0]:
+    for axes in grid[0][:-1]:
         style.decades(axes, "y", np.concatenate(shown))
         style.grid(axes)
-    grid[0, 0].set_ylabel(f"median {_D}")
-    style.legend_above(figure, grid[0, 0])
+    grid[0][0].set_ylabel(f"median {_D}")
+    _energy_panel(grid[0][-1], findings)
+    style.legend_above(figure, grid[0][0])
     return figure
+
+
+def _energy_panel(axes: Axes, findings: Findings) -> None:
+    data = findings.dataset
+    member, fraction = sample_ensembles(data), target_fraction(data)
+    for e, ensemble in enumerate(findings.ensembles):
+        table = findings.energies[member == ensemble]
+        groups = np.broadcast_to(fraction[member == ensemble][:, None], table.shape)
+        known = np.isfinite(table) & np.isfinite(groups)
+        points = summaries(table[known], groups[known])
+        x, colour = [level for level, _ in points], style.PALETTE[e % 8]
+        low, middle, high = ([quantile(s, q) for _, s in points] for q in (0.1, 0.5, 0.9))
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(x, middle, marker=style.MARKERS[e % 7], color=colour, label=ensemble, ms=4.5)
+    for i, (name, energy) in enumerate(phase_energies(data).items()):
+        line = ("--", ":", "-.")[i % 3]
+        axes.axhline(energy, linestyle=line, color=style.INK, linewidth=1.3, label=f"bulk {name}")
+    axes.set_title("apparent activation energy", pad=24)
+    axes.set_ylabel("median and 10–90 % [eV]")
+    axes.set_xlabel(f"volume fraction of {findings.swept}")
+    style.grid(axes)
+    axes.legend(fontsize=8)
 
 
 def medians(findings: Findings, ensemble: str, fraction: float) -> Floats:
@@ -311,7 +332,7 @@ def _temperature_axis(axes: Axes, kelvin: Floats) -> None:
     axes.set_title(axes.get_title(loc="left"), pad=24)
 
 
-def _reciprocal(value: Floats) -> Floats:
+def _reciprocal(value: Any) -> Any:
     value = np.asarray(value, dtype=np.float64)
     return np.divide(1000.0, value, out=np.full_like(value, 1e9), where=value != 0)
 
@@ -341,13 +362,13 @@ def descriptors(findings: Findings) -> Figure:
             for b, name in enumerate(str(v) for v in data["boundary_type"].values):
                 area = data["boundary_area_density"].sel(boundary_type=name).values * scale
                 label = f"{ensemble}  {name}"
-                _median_line(grid[0, 0], fraction[chosen], area[chosen], label, e, b)
+                _median_line(grid[0][0], fraction[chosen], area[chosen], label, e, b)
         points = per_sample(data, "heterointerface_density") * scale ** np.nan_to_num(
             dimension, nan=3
         )
-        _median_line(grid[0, 1], fraction[chosen], points[chosen], ensemble, e, e)
-    grid[0, 0].set_ylabel("boundary area per volume × grain size")
-    grid[0, 1].set_ylabel("heterointerfaces per grain volume")
+        _median_line(grid[0][1], fraction[chosen], points[chosen], ensemble, e, e)
+    grid[0][0].set_ylabel("boundary area per volume × grain size")
+    grid[0][1].set_ylabel("heterointerfaces per grain volume")
     for axes in grid[0]:
         axes.set_xlabel(f"volume fraction of {findings.swept}")
         style.grid(axes)

@@ -57,7 +57,7 @@ class Curve:
 
     @property
     def threshold(self) -> float:
-        """Volume fraction where the probability first rises through one half; NaN if it does not."""
+        """Volume fraction where the probability first rises through one half, or NaN."""
         for i in range(1, self.fraction.size):
             before, after = self.probability[i - 1 : i + 1]
             if before < 0.5 <= after:

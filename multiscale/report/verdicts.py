@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiscale.analysis import ModeTest, mode_test
+from multiscale.analysis import ModeTest, fit_two, mode_test
 from multiscale.report.observations import AxisValues
+from multiscale.report.wording import percent
 
 LEVEL = 0.05
 """Largest corrected p-value that counts as evidence for two modes."""
@@ -40,6 +41,9 @@ class ModeVerdict:
     pooled : ModeTest
         The test on all axes together. Its centres, weights and separation are
         used; its p-value is not, since it takes the axes for independent.
+    apart : float
+        Share of the values in a group that lies far from the rest (Ashman
+        separation above 4) but is too small for the dip test to see; 0 if none.
     """
 
     modes: int
@@ -48,11 +52,14 @@ class ModeVerdict:
     values: int
     zeros: int
     pooled: ModeTest
+    apart: float
 
     @property
     def label(self) -> str:
         """The verdict in a few words."""
         words = {0: "too few to test", 1: "one mode", 2: "two modes"}[self.modes]
+        if self.apart > 0:
+            words = f"{words}, {percent(self.apart)} apart"
         return f"{words} and D = 0" if 0 < self.zeros < self.values else words
 
 
@@ -74,14 +81,22 @@ def judge(group: AxisValues) -> ModeVerdict:
     tests = [mode_test(group.diffusivity[group.axis == name], level=level) for name in axes]
     tested = [test for test in tests if test.modes > 0]
     p_values = [test.p_value for test in tested if np.isfinite(test.p_value)]
+    modes = max((test.modes for test in tested), default=0)
+    pooled = mode_test(group.diffusivity, level=LEVEL)
     return ModeVerdict(
-        modes=max((test.modes for test in tested), default=0),
+        modes=modes,
         p_value=min(1.0, min(p_values) * axes.size) if p_values else float("nan"),
         samples=group.samples,
         values=len(group),
         zeros=group.zeros,
-        pooled=mode_test(group.diffusivity, level=LEVEL),
+        pooled=pooled,
+        apart=_apart(group, pooled) if modes == 1 else 0.0,
     )
+
+
+def _apart(group: AxisValues, pooled: ModeTest) -> float:
+    far = pooled.modes > 0 and pooled.bic_difference > 10 and pooled.separation > 4
+    return float(fit_two(np.log10(group.positive)).weights.min()) if far else 0.0
 
 
 def judge_all(values: AxisValues, ensemble: str) -> dict[float, ModeVerdict]:

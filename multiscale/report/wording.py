@@ -9,6 +9,22 @@ import numpy as np
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+def minus(text: str) -> str:
+    """Set a minus sign where a hyphen stands for one.
+
+    Parameters
+    ----------
+    text : str
+        A written number.
+
+    Returns
+    -------
+    str
+        The same with ``−``.
+    """
+    return text.replace("-", "−")
+
+
 def power(value: float, digits: int = 2) -> str:
     """Write a number with a power of ten.
 
@@ -29,7 +45,7 @@ def power(value: float, digits: int = 2) -> str:
     if value == 0:
         return "0"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa}×10{str(int(exponent)).translate(_RAISED)}"
+    return minus(mantissa) + f"×10{str(int(exponent)).translate(_RAISED)}"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -55,11 +71,8 @@ def number(value: float, digits: int = 3) -> str:
         return power(value, digits)
     decimals = digits - 1 - int(np.floor(np.log10(abs(value))))
     rounded = round(value, decimals)
-    return (
-        f"{rounded:.{max(decimals, 0)}f}".rstrip("0").rstrip(".")
-        if decimals > 0
-        else f"{rounded:.0f}"
-    )
+    text = f"{rounded:.{max(decimals, 0)}f}"
+    return minus(text.rstrip("0").rstrip(".") if decimals > 0 else text)
 
 
 def percent(value: float, digits: int = 2) -> str:
@@ -75,9 +88,9 @@ def percent(value: float, digits: int = 2) -> str:
     Returns
     -------
     str
-        ``25 %``.
+        ``25 %``, with a space that does not break.
     """
-    return f"{number(100 * value, digits)} %" if np.isfinite(value) else "–"
+    return f"{number(100 * value, digits)}\u00a0%" if np.isfinite(value) else "–"
 
 
 def length(value: float) -> str:
@@ -97,8 +110,27 @@ def length(value: float) -> str:
         return "–"
     for factor, unit in ((1e-3, "mm"), (1e-6, "µm")):
         if abs(value) >= factor * 0.9999:
-            return f"{number(value / factor)} {unit}"
-    return f"{number(value / 1e-9)} nm"
+            return f"{number(value / factor)}\u00a0{unit}"
+    return f"{number(value / 1e-9)}\u00a0nm"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Write a number with its sign.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    decimals : int, optional
+        Digits after the point.
+
+    Returns
+    -------
+    str
+        ``+0.12``, ``−0.30`` or ``0.00``.
+    """
+    text = f"{value:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else minus(text)
 
 
 def listing(words: Iterable[str]) -> str:

@@ -1,0 +1,156 @@
+"""Sections on what carries the flux, the checks, and where everything came from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from multiscale.report import comparison_figures as figures
+from multiscale.report.findings import Findings
+from multiscale.report.markup import Html, element, fold, linked, paragraph, table
+from multiscale.report.material import Material, Section, absent, drawing, join
+from multiscale.report.observations import names
+from multiscale.report.wording import count, number, percent, span
+
+
+def _flux_share(material: Material) -> Html:
+    """Show what carries the flux."""
+    f = material.findings
+    if "flux_share" not in f.dataset:
+        return absent("Shares of the flux were not stored.")
+    told = [text for ensemble in f.ensembles if (text := _largest(f, ensemble))]
+    caption = (
+        f"Mean share of the flux at {f.temperature:g} K by phase, along each type of boundary "
+        "(full colour) and across it (light). The line is the share in the neighbourhood of "
+        "heterointerfaces; it overlaps the bars and is not part of their sum. " + " ".join(told)
+    )
+    drawn = figures.flux_share(f)
+    return join(drawing(drawn, caption, "Share of the flux by part"), _share_table(f))
+
+
+def _largest(f: Findings, ensemble: str) -> str:
+    shares = figures.flux_shares(f, ensemble)
+    plain = [i for i, name in enumerate(shares.parts) if name != figures.NEIGHBOURHOOD]
+    if not shares.fractions or not plain:
+        return ""
+    mean = shares.mean.mean(axis=0)
+    most = max(plain, key=lambda i: float(mean[i]))
+    ends = span([percent(shares.mean[0, most]), percent(shares.mean[-1, most])])
+    where = span([percent(shares.fractions[0]), percent(shares.fractions[-1])])
+    return (
+        f"{ensemble}: the largest part on average is {shares.parts[most]} "
+        f"({ends} at {f.swept} {where})."
+    )
+
+
+def _share_table(f: Findings) -> Html:
+    rows = []
+    for ensemble in f.ensembles:
+        shares = figures.flux_shares(f, ensemble)
+        for fraction, line in zip(shares.fractions, shares.mean, strict=True):
+            rows.append([ensemble, percent(fraction), *[percent(value) for value in line]])
+    return fold("The numbers", table(("", f.swept, *names(f.dataset, "part")), rows))
+
+
+def _circuit(material: Material) -> Html:
+    """Compare the resistor network with the field solution."""
+    f = material.findings
+    if not np.isfinite(f.values.circuit).any():
+        return absent("The resistor network was not computed.")
+    caption = (
+        f"Every axis value at {f.temperature:g} K from the grain graph as a resistor network (one "
+        "resistor for half a grain, the boundary and half the next grain) against the field "
+        "solution of the same structure. The line marks equality; pairs with a zero are left out "
+        "and counted in the table."
+    )
+    rows = []
+    for ensemble in f.ensembles:
+        e = figures.circuit_error(f.values.of(ensemble))
+        shares = [percent(v) for v in (e.median, e.median_size, e.low, e.high, e.worst)]
+        rows.append([ensemble, e.n, *shares, e.only_one_zero])
+    head = ("", "Pairs", "Median", "Median size", "5 %", "95 %", "Worst", "Only one is zero")
+    drawn = figures.circuit(f)
+    return join(drawing(drawn, caption, "Resistor network against field"), table(head, rows))
+
+
+def _solver(material: Material) -> Html:
+    """Show how well the flux problems were solved."""
+    f, rows = material.findings, []
+    for ensemble in f.ensembles:
+        cells = [ensemble]
+        for name, _, _ in figures.QUALITY:
+            values = figures.quality_values(f, name, ensemble)
+            pair = (np.median(values), values.max()) if values.size else (np.nan, np.nan)
+            cells += [number(float(value), 2) for value in pair]
+        rows.append(cells)
+    if all(cell == "–" for row in rows for cell in row[1:]):
+        return absent("Solver quality was not stored.")
+    head = [""]
+    for label in ("imbalance", "residual", "iterations", "seconds"):
+        head += [f"{label}, median", "largest"]
+    caption = "All samples and temperatures, and for the imbalance all axes."
+    drawn = figures.solver_quality(f)
+    return join(drawing(drawn, caption, "Histograms of solver quality"), table(head, rows))
+
+
+_STAMPS = (
+    ("study_hash", "Study hash"),
+    ("git_revision", "Git revision"),
+    ("seed", "Seed"),
+    ("created", "Results merged"),
+)
+
+
+def _provenance(material: Material) -> Html:
+    """Say which code and which study made the results."""
+    given = material.findings.dataset.attrs
+    rows: list[tuple[object, object]] = [
+        (label, element("code", given[key])) for key, label in _STAMPS if key in given
+    ]
+    versions = _decoded(given.get("versions"))
+    if isinstance(versions, dict):
+        rows.append(("Versions", ", ".join(f"{name} {v}" for name, v in versions.items())))
+    if not rows:
+        return absent("Nothing was stored.")
+    made = table(("", ""), rows, words=(0, 1), prose=True)
+    study = _decoded(given.get("resolved_study"))
+    if study is None:
+        return join(made)
+    shown = study if isinstance(study, str) else json.dumps(study, indent=2, ensure_ascii=False)
+    return join(made, fold("The resolved study", element("pre", shown)))
+
+
+def _decoded(value: object) -> object:
+    """Read an attribute that should be JSON, and show it as it is where it is not."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _sources(material: Material) -> Html:
+    """List where each input number came from."""
+    given = material.provenance_rows
+    if not given:
+        return absent("No property table was given.")
+    assumed = sum(row[-1].lower().startswith("assumed") for row in given)
+    text = (
+        f"{count(len(given), 'number')}, of which {assumed} assumed for want of a source; the "
+        "reason stands beside each."
+    )
+    rows = [[*row[:-1], linked(row[-1])] for row in given]
+    head = ("Material", "Quantity", "Value", "Uncertainty", "Valid range", "Source")
+    return join(paragraph(text), table(head, rows, words=range(6), prose=True))
+
+
+SECTIONS = (
+    Section("flux-share", "What carries the flux", _flux_share),
+    Section("circuit", "Resistor network against field", _circuit),
+    Section("solver", "How well it was solved", _solver),
+    Section("provenance", "Provenance", _provenance),
+    Section("sources", "Where each number came from", _sources),
+)
+"""Flux shares, checks and provenance."""

@@ -13,15 +13,15 @@ width is a matter for transport), orientations are uniform and independent of ph
 and neighbours, a pore is a phase.
 
 Files in reading order
-    polycrystal     the analytic object and its recipe
+    crystal         the analytic object and its recipe
     seeding, grain_size, phases, orientation
                     the four laws that the recipe draws from
     power_diagram, tessellation
                     exact cells, facets, lines and points by convex lifting
-    rasterise       voxels of a polycrystal
+    rasteriser      voxels of a polycrystal
     boundaries, junctions
                     boundary types, grain graph, heterointerfaces
-    label_image     the same from an image alone
+    labelled        the same from an image alone
     image_files, vti
                     files in and out
     descriptors     numbers that describe a microstructure
@@ -33,6 +33,7 @@ from multiscale.microstructure.boundaries import (
     boundary_types,
     facet_types,
 )
+from multiscale.microstructure.crystal import Polycrystal, check_resolution, polycrystal
 from multiscale.microstructure.descriptors import (
     Descriptors,
     correlation_length,
@@ -46,15 +47,14 @@ from multiscale.microstructure.junctions import (
     heterointerface_mask,
     types_at,
 )
-from multiscale.microstructure.label_image import (
+from multiscale.microstructure.labelled import (
     ImageFacets,
     LabelImage,
     label_image,
     split_phases,
 )
 from multiscale.microstructure.orientation import random_orientations, rotation_matrices
-from multiscale.microstructure.polycrystal import Polycrystal, check_resolution, polycrystal
-from multiscale.microstructure.rasterise import naive_labels, rasterise, rasterise_labels
+from multiscale.microstructure.rasteriser import naive_labels, rasterise, rasterise_labels
 from multiscale.microstructure.seeding import SEEDINGS
 from multiscale.microstructure.tessellation import (
     FacetTable,

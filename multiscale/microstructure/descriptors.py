@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.microstructure.boundaries import area_by_type
+from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.grain_size import equivalent_diameters
 from multiscale.microstructure.junctions import Heterointerfaces, find_heterointerfaces
-from multiscale.microstructure.label_image import ImageFacets, LabelImage
-from multiscale.microstructure.polycrystal import Polycrystal
+from multiscale.microstructure.labelled import ImageFacets, LabelImage
 from multiscale.microstructure.power_diagram import Floats
 from multiscale.microstructure.tessellation import FacetTable
 

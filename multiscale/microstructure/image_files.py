@@ -34,8 +34,8 @@ import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import ImageError, InputError, describe, nearest
-from multiscale.microstructure.label_image import LabelImage, check_spacing
-from multiscale.microstructure.polycrystal import Polycrystal
+from multiscale.microstructure.crystal import Polycrystal
+from multiscale.microstructure.labelled import LabelImage, check_spacing
 from multiscale.microstructure.power_diagram import Floats
 from multiscale.microstructure.vti import read_vti, write_vti
 

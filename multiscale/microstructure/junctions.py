@@ -31,8 +31,8 @@ from scipy.spatial import cKDTree
 
 from multiscale.errors import RecipeError, describe
 from multiscale.microstructure.boundaries import boundary_types, type_matrix
-from multiscale.microstructure.label_image import LabelImage, neighbours
-from multiscale.microstructure.polycrystal import Polycrystal
+from multiscale.microstructure.crystal import Polycrystal
+from multiscale.microstructure.labelled import LabelImage, neighbours
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.seeding import wrapped
 

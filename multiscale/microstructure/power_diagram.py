@@ -143,11 +143,14 @@ def make_copies(
 
 
 def _centres(copies: Copies, size: Floats) -> tuple[Ints, Floats]:
-    """Triangulate the copies; return the simplices centred in the box and their centres."""
+    """Triangulate the copies; return the simplices centred in the box, and their centres."""
     middle = size / 2
     local = copies.position - middle
     height = np.einsum("ij,ij->i", local, local) - copies.weight
-    hull = ConvexHull(np.column_stack([local, height - height.min()]))
+    try:
+        hull = ConvexHull(np.column_stack([local, height - height.min()]))
+    except QhullError:  # too few copies yet: they lie in one plane
+        return np.zeros((0, len(size) + 1), dtype=np.int64), np.zeros((0, len(size)))
     slope = hull.equations[:, -2]
     lower = slope < -1e-12
     centre = hull.equations[lower, :-2] / (-2 * slope[lower, None]) + middle
@@ -215,17 +218,9 @@ def find_vertices(
     """
     for _ in range(MAXIMUM_ATTEMPTS):
         copies = make_copies(seeds, weights, size, periodic, margin)
-        try:
-            simplices, centre = _centres(copies, size)
-        except QhullError as error:
-            if len(copies.grain) > 3 * (2 * len(size) + 1) * len(seeds) + 27:
-                raise ComputationError(f"power diagram: {str(error).splitlines()[0]}") from error
-            simplices, centre = (
-                np.zeros((0, len(size) + 1), dtype=np.int64),
-                np.zeros((0, len(size))),
-            )
+        simplices, centre = _centres(copies, size)
         reach = _reach(copies, simplices, centre, size)
-        complete = not periodic and margin >= size.max()
+        complete = not periodic and margin >= size.max()  # every mirror image is there
         if reach <= margin or (complete and len(simplices)):
             position, vertex, offset = _merge(centre, size, periodic)
             image = copies.image[simplices] - offset[:, None, :]

@@ -350,13 +350,18 @@ def measure(
     box = float(np.prod(size))
     if not periodic:
         seeds = np.clip(seeds, WALL_CLEARANCE, size - WALL_CLEARANCE)
-    for attempt in range(3):
+    most = (2.0 if periodic else 1.0) * float(size.max())
+    while True:
         vertices = find_vertices(seeds, weights, size, periodic=periodic, margin=margin)
         cells = _assemble(seeds, weights, size, periodic, vertices)
         error = abs(cells.volumes.sum() / box - 1)
         if error <= VOLUME_TOLERANCE:
             return cells
-        margin = (attempt + 2) * max(margin, vertices.reach)
+        margin = max(margin, vertices.reach)
+        if margin >= most:
+            break
+        # cells can be open beyond the box (seeds all in one corner) with all vertices in it right
+        margin = min(2 * margin, most)
     raise ComputationError(
         f"power diagram: cells add up to the box within {error:.1e}, wanted {VOLUME_TOLERANCE:.0e}"
     )

@@ -16,7 +16,7 @@ from multiscale.microstructure.grain_size import lognormal_volumes, transport_we
 from multiscale.microstructure.orientation import random_orientations
 from multiscale.microstructure.phases import assign_phases, check_phases, gaussian_field
 from multiscale.microstructure.power_diagram import Floats, Ints
-from multiscale.microstructure.rasterise import check_cells, rasterise, rasterise_labels
+from multiscale.microstructure.rasteriser import check_cells, rasterise, rasterise_labels
 from multiscale.microstructure.seeding import DEFAULT_LLOYD_STEPS, check_seeding, place_seeds
 from multiscale.microstructure.tessellation import (
     Tessellation,

@@ -181,27 +181,8 @@ def _row(quantity: Quantity) -> tuple[str, str, str, str, str]:
     """Show one quantity."""
     unit = _SHOWN_IN[quantity.dimension]
     value = from_si(quantity.evaluate(_SHOWN_AT).value, unit, quantity.dimension)
-    doubt = f"{quantity.number.uncertainty_kind}"
-    if quantity.number.uncertainty_kind != "unknown":
-        doubt += f" {quantity.number.uncertainty:g}"
-    if quantity.activation_energy is not None:
-        energy = quantity.activation_energy
-        doubt += f"; E {energy.uncertainty_kind}"
-        if energy.uncertainty_kind != "unknown":
-            doubt += f" {energy.uncertainty:g}"
-    valid = "not stated" if quantity.valid is None else "{:g}–{:g} K".format(*quantity.valid)
-    return quantity.name, f"{value:.3g} {unit}".removesuffix(" 1"), _law(quantity), doubt, valid
-
-
-def _law(quantity: Quantity) -> str:
-    """Show how a quantity depends on temperature."""
-    number, energy = quantity.number, quantity.activation_energy
-    written = f"{number.written:g} {number.unit}".removesuffix(" 1")
-    if energy is None:
-        return written
-    if quantity.at < float("inf"):
-        return f"{written} at {quantity.at:g} K, E = {energy.written:g} {energy.unit}"
-    return f"{written} · exp(−{energy.written:g} {energy.unit} / kT)"
+    shown = f"{value:.3g} {unit}".removesuffix(" 1")
+    return quantity.name, shown, quantity.law(), quantity.doubt(), quantity.validity()
 
 
 def _doubts(quantity: Quantity) -> list[str]:

@@ -211,7 +211,7 @@ class Study:
     phases: Mapping[str, Material | None]
     boundaries: Mapping[tuple[str, str], BoundaryProperties]
     driving_force: str
-    boundary: str
+    boundary: Literal["periodic", "dirichlet"]
     backend: str
     rtol: float
     limit: int | None = None

@@ -57,6 +57,18 @@ class Number:
             return self.uncertainty / abs(self.written) if self.written else math.nan
         return self.uncertainty
 
+    def doubt(self) -> str:
+        """Write the kind and size of the uncertainty.
+
+        Returns
+        -------
+        str
+            For example ``"log10 sd 0.3"``.
+        """
+        if self.uncertainty_kind == "unknown":
+            return "unknown"
+        return f"{self.uncertainty_kind} {self.uncertainty:g}"
+
     @property
     def absolute(self) -> float:
         """One standard deviation in SI; NaN where unknown."""
@@ -152,6 +164,47 @@ class Quantity:
             True outside the valid range, and where the source states no range.
         """
         return self.valid is None or not self.valid[0] <= temperature <= self.valid[1]
+
+    def law(self) -> str:
+        """Write the quantity as its file gives it, with its temperature law.
+
+        Returns
+        -------
+        str
+            For example ``"0.000372 cm2/s · exp(−0.28 eV / kT)"``.
+        """
+        written = f"{self.number.written:g} {self.number.unit}".removesuffix(" 1")
+        energy = self.activation_energy
+        if energy is None:
+            return written
+        if math.isfinite(self.at):
+            return f"{written} at {self.at:g} K, E = {energy.written:g} {energy.unit}"
+        return f"{written} · exp(−{energy.written:g} {energy.unit} / kT)"
+
+    def doubt(self) -> str:
+        """Write the uncertainties of the number and of its activation energy.
+
+        Returns
+        -------
+        str
+            For example ``"log10 sd 0.3; E standard error 0.05"``.
+        """
+        words = self.number.doubt()
+        return (
+            words
+            if self.activation_energy is None
+            else (f"{words}; E {self.activation_energy.doubt()}")
+        )
+
+    def validity(self) -> str:
+        """Write the range of temperature.
+
+        Returns
+        -------
+        str
+            ``"300–450 K"`` or ``"not stated"``.
+        """
+        return "not stated" if self.valid is None else "{:g}–{:g} K".format(*self.valid)
 
     def origin(self, temperature: float | None = None) -> str:
         """Say in words where the quantity comes from.

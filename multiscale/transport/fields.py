@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,16 +27,43 @@ WINDOW = 3
 """Half width, in voxels, of the window that gives an image's boundary normals."""
 
 
+class Grains(Protocol):
+    """What every microstructure tells: its grains' phases."""
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the box repeats."""
+        ...
+
+    @property
+    def phases(self) -> NDArray[Any]:
+        """Phase of each grain, (n,)."""
+        ...
+
+    @property
+    def phase_names(self) -> tuple[str, ...]:
+        """Phases by index."""
+        ...
+
+
 @runtime_checkable
-class TessellatedCrystal(Protocol):
+class TessellatedCrystal(Grains, Protocol):
     """A polycrystal with a seed behind every grain."""
 
-    seeds: FloatArray
-    size: FloatArray
-    periodic: bool
-    phases: NDArray[np.intp]
-    phase_names: tuple[str, ...]
-    orientations: FloatArray
+    @property
+    def seeds(self) -> FloatArray:
+        """Seed positions, (n, d) [m]."""
+        ...
+
+    @property
+    def size(self) -> FloatArray:
+        """Box edges, (d,) [m]."""
+        ...
+
+    @property
+    def orientations(self) -> FloatArray:
+        """Unit quaternion of each grain, (n, 4)."""
+        ...
 
     def labels_and_images(self, cells: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """Rasterise: grain numbers and box offsets of their seeds."""
@@ -44,14 +71,18 @@ class TessellatedCrystal(Protocol):
 
 
 @runtime_checkable
-class LabelledImage(Protocol):
+class LabelledImage(Grains, Protocol):
     """A voxel image of grains without seeds."""
 
-    labels: NDArray[np.int32]
-    spacing: FloatArray
-    periodic: bool
-    phases: NDArray[np.intp]
-    phase_names: tuple[str, ...]
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Grain numbers, (nx, ny[, nz])."""
+        ...
+
+    @property
+    def spacing(self) -> FloatArray:
+        """Voxel edges, (d,) [m]."""
+        ...
 
 
 def check_spacing(spacing: float | ArrayLike | None, dimension: int) -> FloatArray:

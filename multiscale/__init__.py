@@ -1,0 +1,75 @@
+"""Effective diffusivity of polycrystals with thin grain boundaries.
+
+>>> import multiscale as ms
+>>> crystal = ms.polycrystal(grains=20, size=(1e-7,) * 3, phases={"LLZO": 1.0}, seed=0)
+>>> result = ms.effective_diffusivity(crystal, cells=(16,) * 3, phases={"LLZO": 1e-12})
+>>> bool(abs(result.tensor[0, 0] / 1e-12 - 1) < 1e-6)
+True
+
+Axis order is (x, y[, z]) everywhere; all quantities are in SI.
+"""
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+__version__ = metadata.version("multiscale")
+
+_HOME = {
+    "effective_diffusivity": "multiscale.transport",
+    "EffectiveDiffusivity": "multiscale.transport",
+    "polycrystal": "multiscale.microstructure",
+    "Polycrystal": "multiscale.microstructure",
+    "LabelImage": "multiscale.microstructure",
+    "label_image": "multiscale.microstructure",
+    "read_image": "multiscale.microstructure",
+    "write_image": "multiscale.microstructure",
+    "Boundary": "multiscale.properties",
+    "isotropic_average": "multiscale.properties",
+    "circuit_diffusivity": "multiscale.network",
+    "percolation": "multiscale.network",
+    "run_study": "multiscale.study",
+}
+
+__all__ = [
+    "Boundary",
+    "EffectiveDiffusivity",
+    "LabelImage",
+    "Polycrystal",
+    "__version__",
+    "circuit_diffusivity",
+    "effective_diffusivity",
+    "isotropic_average",
+    "label_image",
+    "percolation",
+    "polycrystal",
+    "read_image",
+    "run_study",
+    "write_image",
+]
+
+if TYPE_CHECKING:
+    from multiscale.microstructure import (
+        LabelImage,
+        Polycrystal,
+        label_image,
+        polycrystal,
+        read_image,
+        write_image,
+    )
+    from multiscale.network import circuit_diffusivity, percolation
+    from multiscale.properties import Boundary, isotropic_average
+    from multiscale.study import run_study
+    from multiscale.transport import EffectiveDiffusivity, effective_diffusivity
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``--help`` is quick."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'multiscale' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,327 @@
+"""One netCDF-4 file a sample, verified when found again, merged at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from multiscale.errors import StoreError, describe
+
+_NAME = re.compile(r"sample-(\d{6})-([0-9a-f]{16})\.nc")
+MANIFEST = "study.json"
+MERGED = "results.nc"
+
+
+class SampleStore:
+    """The result folder of one study.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where results go; made when missing.
+    study_hash : str
+        Hash of the resolved study; files of other studies are refused.
+    resolved : mapping
+        The resolved study, kept beside the results.
+    fresh : bool, optional
+        Remove what an earlier study left there.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds another study's results, or other things.
+    """
+
+    def __init__(
+        self, folder: Path, study_hash: str, resolved: Mapping[str, Any], *, fresh: bool = False
+    ) -> None:
+        self.folder, self.study_hash = folder, study_hash
+        self.samples = folder / "samples"
+        manifest = folder / MANIFEST
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(describe(folder, "a folder", "a file", "move it away"))
+        found = _manifest_hash(manifest)
+        if fresh and found is not None:
+            shutil.rmtree(folder)
+            found = None
+        if found is None and folder.exists() and any(folder.iterdir()):
+            raise StoreError(
+                describe(
+                    folder,
+                    "an empty folder or the results of a study",
+                    "other files",
+                    "choose another folder with --output",
+                )
+            )
+        if found not in (None, study_hash):
+            raise StoreError(
+                describe(
+                    folder,
+                    f"results of this study ({study_hash})",
+                    f"those of another one ({found})",
+                    "pass --fresh to replace them, or --output for another folder",
+                )
+            )
+        self.samples.mkdir(parents=True, exist_ok=True)
+        if found is None:
+            text = json.dumps({"hash": study_hash, "study": resolved}, indent=1, sort_keys=True)
+            _write_whole(manifest, text.encode())
+
+    def path(self, index: int) -> Path:
+        """Where the file of one sample is.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+
+        Returns
+        -------
+        pathlib.Path
+            Index and study hash make its name.
+        """
+        return self.samples / f"sample-{index:06d}-{self.study_hash}.nc"
+
+    def write(self, index: int, data: xr.Dataset, fields: xr.Dataset | None = None) -> Path:
+        """Write one sample under a temporary name and rename it into place.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+        data : xarray.Dataset
+            Its results.
+        fields : xarray.Dataset, optional
+            Flux fields, kept in the group ``fields``.
+
+        Returns
+        -------
+        pathlib.Path
+            The finished file.
+        """
+        target = self.path(index)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        stamped = data.assign_attrs(study_hash=self.study_hash, sample_index=index)
+        try:
+            stamped.to_netcdf(partial, engine="h5netcdf")
+            if fields is not None:
+                fields.to_netcdf(partial, engine="h5netcdf", mode="a", group="fields")
+            with partial.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    def finished(self, indices: Iterable[int]) -> tuple[list[int], list[Path]]:
+        """Find the samples that are there and whole.
+
+        Files that cannot be read or belong elsewhere are set aside under the
+        name ``*.rejected``, never trusted and never deleted. What a killed
+        process left under a temporary name is removed.
+
+        Parameters
+        ----------
+        indices : iterable of int
+            Samples asked for.
+
+        Returns
+        -------
+        done : list of int
+            Samples that need not be computed.
+        rejected : list of pathlib.Path
+            Where bad files were put.
+        """
+        for left in self.samples.glob(".sample-*.part"):
+            if not _alive(left):
+                left.unlink(missing_ok=True)
+        done, rejected = [], []
+        for index in indices:
+            path = self.path(index)
+            if not path.exists():
+                continue
+            if self._whole(path, index):
+                done.append(index)
+            else:
+                aside = path.with_suffix(".nc.rejected")
+                path.replace(aside)
+                rejected.append(aside)
+        return done, rejected
+
+    def _whole(self, path: Path, index: int) -> bool:
+        try:
+            with h5py.File(path, "r") as file:
+                return (
+                    _text(file.attrs["study_hash"]) == self.study_hash
+                    and int(file.attrs["sample_index"]) == index
+                    and "effective_diffusivity" in file
+                    and bool(np.isfinite(file["effective_diffusivity"][...]).any())
+                )
+        except (OSError, KeyError, RuntimeError, ValueError):
+            return False
+
+    def merge(self, indices: Sequence[int], attributes: Mapping[str, Any]) -> xr.Dataset:
+        """Join all samples into one data set and write ``results.nc``.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Samples to join, in this order.
+        attributes : mapping
+            Attributes of the merged data set.
+
+        Returns
+        -------
+        xarray.Dataset
+            With the dimension ``sample`` first.
+
+        Raises
+        ------
+        StoreError
+            If there is nothing to merge.
+        """
+        if not indices:
+            raise StoreError(describe(self.samples, "at least one finished sample", "none"))
+        with xr.open_dataset(self.path(indices[0]), engine="h5netcdf") as first:
+            template = first.load()
+        columns: dict[str, list[Any]] = {str(name): [] for name in template.data_vars}
+        for index in indices:
+            with h5py.File(self.path(index), "r") as file:
+                for name, values in columns.items():
+                    values.append(_value(file[name]))
+        merged = xr.Dataset(
+            {
+                name: (("sample", *template[name].dims), np.array(values), template[name].attrs)
+                for name, values in columns.items()
+            },
+            coords={**template.coords, "sample": ("sample", np.asarray(indices))},
+            attrs=dict(attributes),
+        )
+        write_dataset(self.folder / MERGED, merged)
+        return merged
+
+    def load(self) -> xr.Dataset:
+        """Read ``results.nc``.
+
+        Returns
+        -------
+        xarray.Dataset
+            The merged results.
+
+        Raises
+        ------
+        StoreError
+            If it is missing or cannot be read.
+        """
+        return read_dataset(self.folder / MERGED)
+
+    def fields(self, index: int) -> xr.Dataset | None:
+        """Read the flux fields of one sample.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+
+        Returns
+        -------
+        xarray.Dataset or None
+            None where the sample keeps none.
+        """
+        with h5py.File(self.path(index), "r") as file:
+            if "fields" not in file:
+                return None
+        with xr.open_dataset(self.path(index), engine="h5netcdf", group="fields") as data:
+            return data.load()
+
+
+def write_dataset(path: Path, data: xr.Dataset) -> None:
+    """Write a data set whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    data : xarray.Dataset
+        What goes into it.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        data.to_netcdf(partial, engine="h5netcdf")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read a netCDF-4 file of results.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory.
+
+    Raises
+    ------
+    StoreError
+        If it is missing or cannot be read.
+    """
+    if not path.is_file():
+        raise StoreError(describe(path, "merged results", "no such file", "run the study first"))
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            return data.load()
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise StoreError(
+            describe(path, "a netCDF-4 file of results", str(error), "run the study again")
+        ) from None
+
+
+def _manifest_hash(path: Path) -> str | None:
+    """Hash in a folder's manifest; None if there is no manifest."""
+    if not path.exists():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _alive(partial: Path) -> bool:
+    """Whether the process that is writing a temporary file still runs."""
+    try:
+        os.kill(int(partial.name.split(".")[-2]), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _value(data: h5py.Dataset) -> Any:
+    value = data[()]
+    return _text(value) if isinstance(value, bytes | str) else value

@@ -1,0 +1,534 @@
+"""The whole chain, readable top to bottom: from a study file to its report.
+
+For each sample: grow the polycrystal, rasterise it, see what percolates; then at
+each temperature look up the diffusivities, solve for the effective tensor on
+voxels and on the grain graph, and note where the flux goes. All samples run in
+a pool, are stored one by one, merged, and told as a page.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from multiscale.config import SamplePlan, Study, load_study
+from multiscale.ensemble import (
+    Outcome,
+    SampleFacts,
+    SampleRecord,
+    SampleStore,
+    default_workers,
+    flux_slices,
+    run_all,
+)
+from multiscale.errors import ComputationError, StudyError, describe
+from multiscale.microstructure import describe_microstructure, heterointerface_mask
+from multiscale.network import circuit_diffusivity, percolation
+from multiscale.properties import Boundary, BoundaryProperties, Material
+from multiscale.provenance import config_hash, git_revision, versions
+from multiscale.report import FieldPicture, write_report
+from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
+from multiscale.transport.flux import flux_field
+
+HETEROINTERFACE_RADIUS = 0.15
+"""Neighbourhood of a heterointerface, in mean grain edges."""
+PICTURED = (0.2, 0.5, 0.8)
+"""Volume fractions near which the report shows a microstructure."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOutcome:
+    """What a run left behind.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The result folder.
+    report : pathlib.Path
+        The report page.
+    results : xarray.Dataset
+        The merged results.
+    computed, resumed : int
+        Samples computed now and found finished.
+    failures : tuple of Outcome
+        Samples that could not be computed.
+    rejected : tuple of pathlib.Path
+        Damaged sample files that were set aside.
+    """
+
+    folder: Path
+    report: Path
+    results: xr.Dataset
+    computed: int
+    resumed: int
+    failures: tuple[Outcome, ...]
+    rejected: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """What the solver is given at one temperature, by phase and boundary type.
+
+    Parameters
+    ----------
+    bulk : mapping of str to float
+        Coefficient K of each phase: D, or c D for chemical-potential driving.
+    films : mapping of (str, str) to Boundary
+        Films in the same reading.
+    density : mapping of str to float
+        c of each phase [1/m³]; ones for concentration driving.
+    """
+
+    bulk: Mapping[str, float]
+    films: Mapping[tuple[str, str], Boundary]
+    density: Mapping[str, float]
+
+
+def run_study(
+    path: str | Path,
+    *,
+    samples: int | None = None,
+    cells: int | None = None,
+    workers: int | None = None,
+    fresh: bool = False,
+    output: str | Path | None = None,
+    progress: Callable[[Outcome, int, int], None] | None = None,
+) -> StudyOutcome:
+    """Run a study, or what is left of it, and write its report.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder or its ``study.toml``.
+    samples : int, optional
+        Only the first so many samples.
+    cells : int, optional
+        Voxels along every axis, in place of the study's.
+    workers : int, optional
+        Processes; all processors unless given.
+    fresh : bool, optional
+        Replace earlier results instead of continuing them.
+    output : str or pathlib.Path, optional
+        Result folder; ``results`` beside the study file unless given.
+    progress : callable, optional
+        Told of each finished sample, the number finished and the total.
+
+    Returns
+    -------
+    StudyOutcome
+        Results, report and failures.
+
+    Raises
+    ------
+    InputError
+        If the study, its properties or its result folder cannot be used.
+    ComputationError
+        If no sample could be computed.
+    """
+    study = load_study(path, samples=samples, cells=cells)
+    if workers is not None and workers < 1:
+        raise StudyError(describe("--workers", "a whole number ≥ 1", workers))
+    plans = study.samples()
+    store = open_store(study, output, fresh=fresh)
+    done, rejected = store.finished([plan.index for plan in plans])
+    todo = sorted({plan.index for plan in plans} - set(done))
+    failures: list[Outcome] = []
+    counted = len(done)
+
+    def on_done(outcome: Outcome) -> None:
+        nonlocal counted
+        counted += 1
+        if outcome.error:
+            failures.append(outcome)
+        if progress is not None:
+            progress(outcome, counted, len(plans))
+
+    if todo:
+        prepare_kernels(study)
+        task = SampleTask(study, store)
+        run_all(task, todo, workers=workers or default_workers(), on_done=on_done)
+    finished = store.finished([plan.index for plan in plans])[0]
+    if not finished:
+        raise ComputationError(f"no sample could be computed; the first: {failures[0].error}")
+    results = store.merge(finished, attributes(study))
+    report = report_study(study, store, results)
+    return StudyOutcome(
+        store.folder,
+        report,
+        results,
+        len(todo) - len(failures),
+        len(done),
+        tuple(failures),
+        tuple(rejected),
+    )
+
+
+def open_store(
+    study: Study, output: str | Path | None = None, *, fresh: bool = False
+) -> SampleStore:
+    """Open the result folder of a study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    output : str or pathlib.Path, optional
+        Result folder; ``results`` beside the study file unless given.
+    fresh : bool, optional
+        Replace earlier results.
+
+    Returns
+    -------
+    SampleStore
+        Ready to be read and written.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds something else.
+    """
+    folder = Path(output) if output is not None else study.path.parent / "results"
+    resolved = study.resolved()
+    return SampleStore(folder, config_hash(resolved), resolved, fresh=fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTask:
+    """Computes and stores one sample of a study by its number."""
+
+    study: Study
+    store: SampleStore
+
+    def __call__(self, index: int) -> None:
+        """Compute and store sample ``index``."""
+        plan = next(plan for plan in self.study.samples() if plan.index == index)
+        data, fields = compute_sample(self.study, plan)
+        self.store.write(index, data, fields)
+
+
+def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Compute one sample: microstructure, networks and transport.
+
+    Parameters
+    ----------
+    study : Study
+        Properties and solver.
+    plan : SamplePlan
+        Which polycrystal.
+
+    Returns
+    -------
+    data : xarray.Dataset
+        Its results at all temperatures.
+    fields : xarray.Dataset or None
+        Flux fields at the first temperature, for the first realisations.
+    """
+    crystal = plan.build()
+    radius = HETEROINTERFACE_RADIUS * plan.grain_size
+    described = describe_microstructure(crystal, plan.cells, heterointerface_radius=radius)
+    paths = percolation(crystal)
+    near = heterointerface_mask(crystal, plan.cells, radius=radius)
+    record = SampleRecord(
+        facts(study, plan),
+        study.temperatures,
+        tuple(study.phases),
+        crystal.phase_names,
+        HETEROINTERFACE_RADIUS,
+    )
+    record.microstructure(described, paths)
+    geometry = VoxelGeometry.of(crystal, plan.cells)
+    fields = None
+    for number, temperature in enumerate(study.temperatures):
+        given = coefficients(study, temperature)
+        bulk = [given.bulk[name] for name in crystal.phase_names]
+        solution = None
+        if study.backend == "fipy":
+            result = effective_diffusivity(
+                crystal,
+                cells=plan.cells,
+                phases=given.bulk,
+                boundaries=given.films,
+                boundary=study.boundary,
+                rtol=study.rtol,
+                backend="fipy",
+            )
+        else:
+            problem = geometry.problem(bulk, given.films)
+            solution = solve_voxels(problem, boundary=study.boundary, rtol=study.rtol)
+            result = solution.result
+        circuit = circuit_diffusivity(crystal, given.bulk, given.films, study.boundary)
+        record.transport(number, given.bulk, given.density, result, circuit.tensor)
+        if solution is not None:
+            flux = flux_field(solution, crystal.phase_names)
+            record.shares(number, flux, near)
+            if number == 0 and plan.realisation == 0:
+                fields = flux_slices(geometry, solution, flux, temperature)
+    return record.dataset(), fields
+
+
+def facts(study: Study, plan: SamplePlan) -> SampleFacts:
+    """Say what a sample is.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    plan : SamplePlan
+        The sample.
+
+    Returns
+    -------
+    SampleFacts
+        For its record.
+    """
+    swept = study.swept_phase or ""
+    return SampleFacts(
+        plan.ensemble,
+        len(plan.cells),
+        plan.grain_size,
+        plan.realisation,
+        swept,
+        plan.fractions.get(swept, float("nan")),
+    )
+
+
+def coefficients(study: Study, temperature: float) -> Coefficients:
+    """Form the coefficients that the chosen driving force calls for.
+
+    Parameters
+    ----------
+    study : Study
+        Properties and driving force.
+    temperature : float
+        Absolute temperature [K].
+
+    Returns
+    -------
+    Coefficients
+        ``concentration``: K = D, films s D with Hart's segregation factor s.
+        ``chemical_potential``: K = c D, films s c̄ D with c̄ the mean of the two
+        sides; D_eff = K_eff/⟨c⟩.
+
+    References
+    ----------
+    Hart, Acta Metall. 5, 597 (1957), 10.1016/0001-6160(57)90127-X.
+    """
+    bulk = {name: one.value for name, one in study.phases_at(temperature).items()}
+    density = dict.fromkeys(bulk, 1.0)
+    if study.driving_force == "chemical_potential":
+        for name, material in study.phases.items():
+            known = None if material is None else material.lithium_density
+            density[name] = 0.0 if known is None else known.evaluate(temperature).value
+    films = {}
+    for pair, film in study.boundaries_at(temperature).items():
+        factor = film.segregation * 0.5 * (density[pair[0]] + density[pair[1]])
+        films[pair] = Boundary(
+            width=film.width, across=factor * film.across, along=factor * film.along
+        )
+    return Coefficients({name: density[name] * bulk[name] for name in bulk}, films, density)
+
+
+def attributes(study: Study) -> dict[str, Any]:
+    """Provenance of the merged results.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    dict
+        Attributes of ``results.nc``.
+    """
+    resolved = study.resolved()
+    return {
+        "Conventions": "CF-1.11",
+        "title": study.title,
+        "question": study.question,
+        "seed": study.seed,
+        "study_hash": config_hash(resolved),
+        "resolved_study": json.dumps(resolved, sort_keys=True),
+        "git_revision": git_revision(Path(__file__).parent),
+        "versions": json.dumps(versions(), sort_keys=True),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "heterointerface_radius_grain_edges": HETEROINTERFACE_RADIUS,
+    }
+
+
+def prepare_kernels(study: Study) -> None:
+    """Compile (or load) the numba kernels once, before worker processes start.
+
+    Parameters
+    ----------
+    study : Study
+        Decides which dimensions are needed.
+    """
+    for ensemble in study.ensembles:
+        plan = next(plan for plan in study.samples() if plan.ensemble == ensemble.name)
+        compute_sample(study, plan)
+        if plan.index == len(study.samples()) - 1:
+            break
+
+
+def report_study(study: Study, store: SampleStore, results: xr.Dataset) -> Path:
+    """Write ``report.html`` from stored results.
+
+    Parameters
+    ----------
+    study : Study
+        The study, for the sources of its numbers.
+    store : SampleStore
+        Where the flux fields are.
+    results : xarray.Dataset
+        The merged results.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    complete = with_properties(study, results)
+    path = store.folder / "report.html"
+    return write_report(path, complete, pictures(store, results), sources(study))
+
+
+def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:
+    """Add the diffusivities that went in to the results that came out.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    results : xarray.Dataset
+        The merged results.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``phase_diffusivity``, its standard error, and the boundaries'
+        width and coefficients.
+    """
+    phases, types = list(results.phase.values), list(results.boundary_type.values)
+    shape = (len(study.temperatures), len(phases))
+    bulk, error = np.zeros(shape), np.zeros(shape)
+    across, along = (np.full((len(study.temperatures), len(types)), np.nan) for _ in range(2))
+    width = np.full(len(types), np.nan)
+    for row, temperature in enumerate(study.temperatures):
+        for name, estimate in study.phases_at(temperature).items():
+            bulk[row, phases.index(name)] = estimate.value
+            error[row, phases.index(name)] = estimate.stderr
+        for pair, film in study.boundaries_at(temperature).items():
+            place = types.index("|".join(sorted(pair)))
+            across[row, place], along[row, place] = film.across, film.along
+            width[place] = film.width
+    by_phase, by_type = ("temperature", "phase"), ("temperature", "boundary_type")
+    unit = {"units": "m2/s"}
+    return results.assign(
+        phase_diffusivity=(by_phase, bulk, {"long_name": "diffusivity in grains", **unit}),
+        phase_diffusivity_stderr=(by_phase, error, {"long_name": "its standard error", **unit}),
+        boundary_across=(by_type, across, {"long_name": "diffusivity across boundaries", **unit}),
+        boundary_along=(by_type, along, {"long_name": "diffusivity along boundaries", **unit}),
+        boundary_width=(
+            ("boundary_type",),
+            width,
+            {"long_name": "boundary width", "units": "m"},
+        ),
+    )
+
+
+def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
+    """List every number that went in, with its source or the reason it is assumed.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    list of tuple of str
+        Name, quantity, value, uncertainty, valid range, source.
+    """
+    given: dict[str, Material | BoundaryProperties] = {
+        one.name: one for one in study.phases.values() if one is not None
+    }
+    given |= {one.name: one for one in study.boundaries.values()}
+    rows = []
+    for name, one in sorted(given.items()):
+        for quantity in one.quantities:
+            outside = [
+                f"{temperature:g} K"
+                for temperature in study.temperatures
+                if quantity.extrapolated(temperature)
+            ]
+            valid = quantity.validity()
+            if outside and quantity.valid is not None:
+                valid += f" (extrapolated at {', '.join(outside)})"
+            rows.append(
+                (name, quantity.name, quantity.law(), quantity.doubt(), valid, quantity.origin())
+            )
+    return rows
+
+
+def pictures(store: SampleStore, results: xr.Dataset) -> list[FieldPicture]:
+    """Choose stored flux planes to show: a few volume fractions of each ensemble.
+
+    Parameters
+    ----------
+    store : SampleStore
+        Where the planes are.
+    results : xarray.Dataset
+        The merged results.
+
+    Returns
+    -------
+    list of FieldPicture
+        Ready to be drawn.
+    """
+    chosen: list[FieldPicture] = []
+    fraction = results["target_volume_fraction"].values
+    first = results["realisation"].values == 0
+    sizes = np.unique(results["grain_size"].values)
+    middle = sizes[len(sizes) // 2]
+    swept = results["target_volume_fraction"].attrs.get("phase", "")
+    for ensemble in dict.fromkeys(results["ensemble"].values.tolist()):
+        here = first & (results["ensemble"].values == ensemble)
+        here &= results["grain_size"].values == middle
+        places = np.flatnonzero(here)
+        if not places.size:
+            continue
+        wanted = [
+            places[np.nanargmin(np.abs(fraction[places] - f))] if swept else places[0]
+            for f in PICTURED
+        ]
+        for place in dict.fromkeys(int(one) for one in wanted):
+            fields = store.fields(int(results["sample"].values[place]))
+            if fields is None:
+                continue
+            share = f", {swept} {100 * fraction[place]:.0f} %" if swept else ""
+            chosen.append(_picture(f"{ensemble}{share}", fields))
+    return chosen
+
+
+def _picture(title: str, fields: xr.Dataset) -> FieldPicture:
+    spacing = np.atleast_1d(fields.attrs["spacing"])
+    effective = fields["effective"].values
+    return FieldPicture(
+        title=title,
+        dimension=int(fields.attrs["dimension"]),
+        phase_names=tuple(str(fields.attrs["phase_names"]).split("|")),
+        spacing=(float(spacing[0]), float(spacing[1])),
+        phase=fields["phase"].values,
+        labels=fields["labels"].values,
+        flux=fields["flux"].values,
+        temperature=float(fields.attrs["temperature"]),
+        effective=(float(effective[0]), float(effective[1])),
+    )

@@ -114,7 +114,8 @@ def _choose(path: Path, names: Sequence[str], dataset: str | None) -> str:
 
 def _read_npy(path: Path, dataset: str | None) -> Contents:
     """Read a NumPy array."""
-    array = np.load(path, allow_pickle=False)
+    with path.open("rb") as file:
+        array = np.load(file, allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise ImageError(describe(path, "an .npy array", type(array).__name__))
     return Contents({"values": array} if dataset is None else {dataset: array})
@@ -122,7 +123,7 @@ def _read_npy(path: Path, dataset: str | None) -> Contents:
 
 def _read_npz(path: Path, dataset: str | None) -> Contents:
     """Read one array of a NumPy archive."""
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = [name for name in archive.files if name not in ("spacing", "phase_names")]
         name = _choose(path, names, dataset)
         spacing = archive["spacing"] if "spacing" in archive.files else None

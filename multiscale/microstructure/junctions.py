@@ -164,7 +164,8 @@ def heterointerface_mask(
         Voxels along each axis; needed for a polycrystal, left out for an image.
     radius : float
         Distance [m] within which an interface counts as near, measured from voxel
-        centres to voxel faces that part grains, true to half a voxel.
+        centres to voxel faces that part grains, at most half a voxel too far. Take a voxel
+        and a half or more: a voxel itself never touches three types of two phases.
 
     Returns
     -------

@@ -13,7 +13,8 @@ volume, is the effective tensor. Clusters are unrolled with the box offset of ev
 that a periodic box percolates only where a cluster really winds around it.
 
 Assumptions: one potential a grain (no gradient within a grain beyond the straight line to
-its facets), flat facets, isotropic coefficients, films much thinner than grains.
+its facets), flat facets, isotropic coefficients, films much thinner than grains. What the first
+costs is stated with figures in :func:`circuit_diffusivity`.
 
 Files in reading order: ``grains.py`` (what is read of a polycrystal), ``wrapping.py``
 (clusters that wind around the box), ``junctions.py`` (where facets meet), ``percolation.py``,

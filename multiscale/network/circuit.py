@@ -107,10 +107,16 @@ def circuit_diffusivity(
     at its edges by a mimetic scheme that is exact for linear potentials (Brezzi, Lipnikov and
     Simoncini 2005, 10.1142/S0218202505000832).
 
-    One unknown a grain resolves no gradient within a grain: expect errors of several per cent
-    on random polycrystals with contrast, growing as the contrast does; see the room's
-    docstring for measured figures. Films that conduct less along themselves than the bulk
-    (K∥ < K) count as bulk along the boundary.
+    Accuracy, against the voxel solver on 60 Poisson–Voronoi grains (δ = 2 % of the grain size,
+    256² and 72³ voxels). One phase with films, K⊥ = K∥ from 1e-4 to 1e4 of bulk, or 1e-3 across
+    with 1e3 along: within 2.2 % in 2D and 5.4 % in 3D, of which the voxels have a part. Two
+    phases in equal shares, no films: *too low* by 12–20 % at a contrast of 10 and 23–38 % above
+    100 in 2D, by 16–22 % and 29–46 % in 3D. One potential a grain makes every facet towards a
+    poor conductor a dead end for the current past it; that error shrinks as films, not bulk,
+    set the resistance. Use the field solver for bulk contrast and this for films and trends.
+
+    Films that conduct less along themselves than the bulk (K∥ < K) count as bulk along the
+    boundary, an error of the order δ/d. Films with pores on both sides conduct if given.
     """
     network = grain_network(crystal)
     condition: Condition = boundary or ("periodic" if network.periodic else "dirichlet")

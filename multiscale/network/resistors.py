@@ -122,8 +122,6 @@ def solve_network(branches: Branches, size: Floats) -> Conductance:
     flux = source.T @ current
     if not np.isfinite(power).all():
         raise ComputationError("resistor network: the potentials are not finite")
-    dead = ~percolates
-    power[dead], power[:, dead], flux[dead], flux[:, dead] = 0.0, 0.0, 0.0, 0.0
     return Conductance((power + power.T) / 2, flux, percolates, int(free.sum()))
 
 

@@ -15,6 +15,11 @@ def everywhere(width, across, along, segregation=1.0):
     return dict.fromkeys(TYPES, film)
 
 
+def close(found, expected, rtol):
+    """Compare against the largest entry; approx has an absolute tolerance of 1e-12 built in."""
+    return np.abs(found - np.asarray(expected)).max() <= rtol * np.abs(expected).max()
+
+
 def off_diagonal(tensor):
     return tensor - np.diag(np.diag(tensor))
 
@@ -69,7 +74,8 @@ class TestBricks:
         tensor = circuit_diffusivity(crystal, {"A": 1e-12, "B": 1e-15}).tensor
         series, parallel = 2 / (1 / 1e-12 + 1 / 1e-15), (1e-12 + 1e-15) / 2
         expected = np.diag([series] + [parallel] * (len(counts) - 1))
-        assert tensor == pytest.approx(expected, rel=1e-10, abs=1e-24)
+        assert close(np.diag(tensor) / np.diag(expected), np.ones(len(counts)), 1e-10)
+        assert close(tensor, expected, 1e-10)
 
     def test_series_of_bulk_and_films(self, bricks):
         # periods of 4: two A|B, one A|A and one B|B film on each line along x
@@ -83,7 +89,7 @@ class TestBricks:
         across = circuit_diffusivity(crystal, bulk, films).tensor[0, 0]
         resistance = (2 * edge - 2e-9 - 1e-9) * (1 / 1e-12 + 1 / 1e-13)
         resistance += 1e-9 / 1e-16 + 2 * 2e-9 / 1e-15 + 1e-9 / 1e-11
-        assert across == pytest.approx(4 * edge / resistance, rel=1e-12)
+        assert close(across, 4 * edge / resistance, 1e-12)
 
     @pytest.mark.parametrize("periodic", [True, False])
     @pytest.mark.parametrize("counts", [(3, 3), (3, 3, 3)])
@@ -99,13 +105,13 @@ class TestBricks:
         planes = np.array(counts) if periodic else np.array(counts) - 1
         density = planes / crystal.size  # sheets per length, by the axis of their normal
         expected = 1e-14 + sheet * (density.sum() - density)
-        assert np.diag(tensor) == pytest.approx(expected, rel=1e-9)
+        assert close(np.diag(tensor), expected, 1e-9)
 
     def test_sheets_are_left_out_on_request(self, bricks):
         crystal = bricks((3, 3), lambda *_: 0, periodic=True)
         films = everywhere(1e-9, 1e-14, 1e-9)
         result = circuit_diffusivity(crystal, {"A": 1e-14, "B": 0}, films, along=False)
-        assert result.tensor == pytest.approx(1e-14 * np.eye(2), rel=1e-12, abs=1e-26)
+        assert close(result.tensor, 1e-14 * np.eye(2), 1e-12)
         assert not result.along
 
     def test_sheets_alone_carry_current_past_pores(self, bricks):
@@ -120,7 +126,7 @@ class TestBricks:
         phases = {"A": 1e-12, "B": 0}
         rich = circuit_diffusivity(crystal, phases, everywhere(1e-9, 1e-15, 1e-10, 10.0)).tensor
         fast = circuit_diffusivity(crystal, phases, everywhere(1e-9, 1e-14, 1e-9)).tensor
-        assert rich == pytest.approx(fast)
+        assert close(rich, fast, 1e-9)
 
 
 def cell_edge(crystal):
@@ -178,7 +184,7 @@ def test_monotone_scaling_and_relabelling(two_phase, seed, exponents):
         return circuit_diffusivity(target, {"A": v[0], "B": v[1]}, films).tensor
 
     base = effective(values)
-    assert effective(7 * values) == pytest.approx(7 * base, rel=1e-6)
+    assert close(effective(7 * values), 7 * base, 1e-6)
     for k in range(2, 8):  # films; they are measured against the bulk, so the bulk stays
         raised = values.copy()
         raised[k] *= 3
@@ -194,7 +200,7 @@ def test_monotone_scaling_and_relabelling(two_phase, seed, exponents):
         crystal.phase_names,
         crystal.orientations[order],
     )
-    assert effective(values, other) == pytest.approx(base, rel=1e-6, abs=1e-7 * np.trace(base))
+    assert close(effective(values, other), base, 1e-6)
 
 
 def test_iterations_and_factors_agree(two_phase, monkeypatch):
@@ -203,7 +209,7 @@ def test_iterations_and_factors_agree(two_phase, monkeypatch):
     direct = circuit_diffusivity(crystal, {"A": 1e-12, "B": 1e-14}, films).tensor
     monkeypatch.setattr("multiscale.network.resistors.LARGEST_DIRECT", 10)
     iterated = circuit_diffusivity(crystal, {"A": 1e-12, "B": 1e-14}, films).tensor
-    assert iterated == pytest.approx(direct, rel=1e-8, abs=1e-9 * np.trace(direct))
+    assert close(iterated, direct, 1e-8)
 
 
 class TestRefuses:

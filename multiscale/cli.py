@@ -7,20 +7,36 @@ that failed); a traceback means a defect of the program.
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import sys
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from typer.core import TyperGroup
 
-from multiscale.errors import MultiscaleError
+from multiscale.errors import ImageError, InputError, MultiscaleError, describe
 from multiscale.properties import BoundaryProperties, Material, Number, Quantity, load, names
 from multiscale.provenance import Estimate
-from multiscale.units import from_si
+from multiscale.units import from_si, to_si
+
+if TYPE_CHECKING:
+    from multiscale.ensemble import Outcome
+    from multiscale.transport import EffectiveDiffusivity
 
 _SHOWN_AT = 300.0
 _SHOWN_IN = {
@@ -167,6 +183,223 @@ def generate(
     check_resolution(crystal, grid)
     write_image(output, crystal, cells=grid)
     print(output)
+
+
+@app.command(
+    epilog="Examples: multiscale run runs/quickstart  ·  multiscale run runs/llzo-lco --samples 60",
+    help="Run a study, or what is left of it, and write its report.",
+)
+def run(
+    rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
+    samples: Annotated[int | None, typer.Option(help="Only the first so many samples.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Voxels along every axis.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; all processors unless given.")] = (
+        None
+    ),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace earlier results.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Result folder; RUNDIR/results.")
+    ] = None,
+) -> None:
+    """Run a study, or what is left of it, and write its report.
+
+    Parameters
+    ----------
+    rundir : pathlib.Path
+        A run folder or its study file.
+    samples, cells, workers : int, optional
+        Limits, as in :func:`multiscale.run_study`.
+    fresh : bool
+        Replace earlier results.
+    output : pathlib.Path, optional
+        Result folder.
+    """
+    from multiscale.report import headline
+    from multiscale.study import run_study
+
+    console = _console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    begin, fresh_done = time.monotonic(), 0
+    with Progress(*columns, console=console, speed_estimate_period=120) as progress:
+        bar = progress.add_task("compiling, then samples", total=None, rate="")
+
+        def on_done(outcome: Outcome, done: int, total: int) -> None:
+            nonlocal fresh_done
+            fresh_done += 1
+            rate = f"{60 * fresh_done / (time.monotonic() - begin):.0f}/min"
+            progress.update(bar, description="samples", total=total, completed=done, rate=rate)
+            if outcome.error:
+                progress.console.print(f"sample {outcome.index}: {escape(outcome.error)}")
+
+        done = run_study(
+            rundir,
+            samples=samples,
+            cells=cells,
+            workers=workers,
+            fresh=fresh,
+            output=output,
+            progress=on_done,
+        )
+        total = done.computed + done.resumed + len(done.failures)
+        progress.update(bar, description="samples", total=total, completed=total)
+    for path in done.rejected:
+        console.print(f"set aside, could not be read: {escape(str(path))}")
+    for line in headline(done.results):
+        console.print(f"• {escape(line)}", soft_wrap=True)
+    console.print(
+        f"{done.computed} samples computed, {done.resumed} found finished, "
+        f"{len(done.failures)} failed"
+    )
+    console.print(f"results  {escape(str(done.folder / 'results.nc'))}", soft_wrap=True)
+    console.print(f"report   {escape(str(done.report))}", soft_wrap=True)
+    if done.failures:
+        first = "; ".join(f"{one.index}: {one.error}" for one in done.failures[:5])
+        print(f"error: {len(done.failures)} samples failed ({first})", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: multiscale report runs/llzo-lco",
+    help="Rebuild report.html from what is stored.",
+)
+def report(
+    rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
+    cells: Annotated[int | None, typer.Option(help="As the study was run with.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Result folder; RUNDIR/results.")
+    ] = None,
+) -> None:
+    """Rebuild the report of a study.
+
+    Parameters
+    ----------
+    rundir : pathlib.Path
+        A run folder or its study file.
+    cells : int, optional
+        Voxels along every axis that the study was run with.
+    output : pathlib.Path, optional
+        Result folder.
+    """
+    from multiscale.study import rebuild_report
+
+    print(rebuild_report(rundir, cells=cells, output=output))
+
+
+@app.command(
+    epilog="Examples: multiscale solve image.tif --diffusivity 0=1e-12 --diffusivity 1=1e-14 "
+    "--spacing 5e-9  ·  multiscale solve grains.h5 --dataset phases -d LLZO=7.4e-9cm2/s -d LCO=0",
+    help="Solve for the effective diffusivity of a voxel image.",
+)
+def solve(
+    image: Annotated[Path, typer.Argument(help="Image: .npy, .npz, .h5, .vti, .tif.")],
+    diffusivity: Annotated[
+        list[str],
+        typer.Option("--diffusivity", "-d", help="LABEL=VALUE in m2/s, or with a unit: 1e-8cm2/s."),
+    ],
+    spacing: Annotated[
+        str | None,
+        typer.Option(help="Voxel edge in m, or with a unit: 5nm; or one an axis: a,b,c."),
+    ] = None,
+    boundary: Annotated[str, typer.Option(help="periodic or dirichlet.")] = "periodic",
+    dataset: Annotated[str | None, typer.Option(help="Name of the array in the file.")] = None,
+    rtol: Annotated[float, typer.Option(help="Tolerance on residual and flux balance.")] = 1e-8,
+    backend: Annotated[str, typer.Option(help="multigrid or fipy.")] = "multigrid",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Solve for the effective diffusivity of a voxel image.
+
+    Parameters
+    ----------
+    image : pathlib.Path
+        The image, of labels.
+    diffusivity : list of str
+        ``LABEL=VALUE`` for each label.
+    spacing : str, optional
+        Voxel edges, if the image carries none.
+    boundary, dataset, rtol, backend
+        As in :func:`multiscale.effective_diffusivity`.
+    as_json : bool
+        Print JSON instead of a table.
+    """
+    from multiscale.microstructure import read_image
+    from multiscale.transport import effective_diffusivity, field_of_labels
+
+    voxels = read_image(image, dataset=dataset, spacing=_edges(spacing))
+    if voxels.spacing is None:
+        raise ImageError(describe(image, "a spacing", "none in the file", "pass --spacing 5nm"))
+    given = dict(_assignment(text) for text in diffusivity)
+    field = field_of_labels(voxels.values, given, voxels.phase_names, str(image))
+    result = effective_diffusivity(
+        field, spacing=voxels.spacing, boundary=boundary, rtol=rtol, backend=backend
+    )
+    if as_json:
+        print(json.dumps(_as_json(result)))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    axes = "xyz"[: len(result.tensor)]
+    for heading in ("D_eff [m²/s]", *axes, "status"):
+        table.add_column(escape(heading))
+    for row, axis in enumerate(axes):
+        values = (f"{value:.6e}" for value in result.tensor[row])
+        table.add_row(axis, *values, result.status[row])
+    _console().print(table)
+    print(
+        f"flux imbalance {result.flux_imbalance:.1e}, residual {result.residual:.1e}, "
+        f"{result.iterations} iterations, {result.seconds:.2f} s, {result.boundary}, "
+        f"{result.backend}"
+    )
+
+
+def _as_json(result: EffectiveDiffusivity) -> dict[str, Any]:
+    return {
+        "tensor_m2_per_s": result.tensor.tolist(),
+        "flux_tensor_m2_per_s": result.flux_tensor.tolist(),
+        "flux_imbalance": result.flux_imbalance,
+        "residual": result.residual,
+        "iterations": result.iterations,
+        "status": list(result.status),
+        "seconds": result.seconds,
+        "boundary": result.boundary,
+        "backend": result.backend,
+    }
+
+
+def _edges(spacing: str | None) -> float | list[float] | None:
+    """Read one length, or one for each axis."""
+    if spacing is None:
+        return None
+    edges = [_quantity(one, "length", "--spacing") for one in spacing.split(",")]
+    return edges[0] if len(edges) == 1 else edges
+
+
+def _assignment(text: str) -> tuple[str, float]:
+    """Read LABEL=VALUE."""
+    label, equals, value = text.partition("=")
+    if not equals or not label.strip():
+        raise InputError(describe("--diffusivity", "LABEL=VALUE, e.g. 1=1e-12", text))
+    return label.strip(), _quantity(value, "diffusivity", f"--diffusivity {label.strip()}")
+
+
+def _quantity(text: str, quantity: str, place: str) -> float:
+    """Read a number with or without a unit; SI without."""
+    found = re.fullmatch(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([A-Za-zµ/0-9]*)\s*", text)
+    try:
+        value = float(found.group(1)) if found else float("nan")
+    except ValueError:
+        value = float("nan")
+    if found is None or not math.isfinite(value):
+        example = "1e-12 or 1e-8cm2/s" if quantity == "diffusivity" else "5e-9 or 5nm"
+        raise InputError(describe(place, f"a number with or without a unit, e.g. {example}", text))
+    unit = found.group(2).replace("µ", "u")
+    return to_si(value, unit, quantity, place) if unit else value
 
 
 def _console() -> Console:

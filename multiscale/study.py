@@ -28,6 +28,7 @@ from multiscale.ensemble import (
     flux_slices,
     run_all,
 )
+from multiscale.ensemble.store import MERGED, read_dataset
 from multiscale.errors import ComputationError, StudyError, describe
 from multiscale.microstructure import describe_microstructure, heterointerface_mask
 from multiscale.network import circuit_diffusivity, percolation
@@ -244,11 +245,10 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
     )
     record.microstructure(described, paths)
     geometry = VoxelGeometry.of(crystal, plan.cells)
-    fields = None
+    fields, solution = None, None
     for number, temperature in enumerate(study.temperatures):
         given = coefficients(study, temperature)
         bulk = [given.bulk[name] for name in crystal.phase_names]
-        solution = None
         if study.backend == "fipy":
             result = effective_diffusivity(
                 crystal,
@@ -261,7 +261,9 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             )
         else:
             problem = geometry.problem(bulk, given.films)
-            solution = solve_voxels(problem, boundary=study.boundary, rtol=study.rtol)
+            solution = solve_voxels(
+                problem, boundary=study.boundary, rtol=study.rtol, start=solution
+            )
             result = solution.result
         circuit = circuit_diffusivity(crystal, given.bulk, given.films, study.boundary)
         record.transport(number, given.bulk, given.density, result, circuit.tensor)
@@ -398,6 +400,37 @@ def report_study(study: Study, store: SampleStore, results: xr.Dataset) -> Path:
     complete = with_properties(study, results)
     path = store.folder / "report.html"
     return write_report(path, complete, pictures(store, results), sources(study))
+
+
+def rebuild_report(
+    path: str | Path, *, cells: int | None = None, output: str | Path | None = None
+) -> Path:
+    """Write a study's report anew from what is stored.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder or its ``study.toml``.
+    cells : int, optional
+        Voxels along every axis that the study was run with.
+    output : str or pathlib.Path, optional
+        Result folder; ``results`` beside the study file unless given.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If the study or its results cannot be used.
+    """
+    study = load_study(path, cells=cells)
+    folder = Path(output) if output is not None else study.path.parent / "results"
+    read_dataset(folder / MERGED)
+    store = open_store(study, output)
+    return report_study(study, store, store.load())
 
 
 def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:

@@ -162,11 +162,11 @@ class SampleStore:
             with h5py.File(path, "r") as file:
                 return (
                     _text(file.attrs["study_hash"]) == self.study_hash
-                    and int(file.attrs["sample_index"]) == index
+                    and int(np.ravel(file.attrs["sample_index"])[0]) == index
                     and "effective_diffusivity" in file
                     and bool(np.isfinite(file["effective_diffusivity"][...]).any())
                 )
-        except (OSError, KeyError, RuntimeError, ValueError):
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError):
             return False
 
     def merge(self, indices: Sequence[int], attributes: Mapping[str, Any]) -> xr.Dataset:

@@ -22,13 +22,14 @@ from multiscale.transport.effective import (
     effective_diffusivity,
     solve_voxels,
 )
-from multiscale.transport.fields import VoxelGeometry
+from multiscale.transport.fields import VoxelGeometry, field_of_labels
 
 __all__ = [
     "EffectiveDiffusivity",
     "VoxelGeometry",
     "VoxelSolution",
     "effective_diffusivity",
+    "field_of_labels",
     "hashin_shtrikman",
     "solve_voxels",
     "wiener",

@@ -159,13 +159,14 @@ def _balanced(
     measure: Callable[[FloatArray], Measure],
     rtol: float,
     max_iterations: int,
+    start: FloatArray | None,
 ) -> tuple[FloatArray, Measure, SolveReport]:
     """Tighten the residual until the flux through all planes agrees too.
 
     ``measure`` gives energy sums, flux sums and flux imbalances of potentials.
     """
     hierarchy = Hierarchy.build(graph)
-    u: FloatArray | None = None
+    u = start if start is not None and start.shape == rhs.shape else None
     history: list[float] = []
     iterations, target = 0, rtol
     for _ in range(TIGHTENINGS):
@@ -194,7 +195,13 @@ def _balanced(
     )
 
 
-def solve_periodic(graph: ConductanceGraph, *, rtol: float, max_iterations: int) -> AxisSolutions:
+def solve_periodic(
+    graph: ConductanceGraph,
+    *,
+    rtol: float,
+    max_iterations: int,
+    start: FloatArray | None = None,
+) -> AxisSolutions:
     """Solve the periodic cell problem for all axes.
 
     Parameters
@@ -205,6 +212,8 @@ def solve_periodic(graph: ConductanceGraph, *, rtol: float, max_iterations: int)
         Tolerance on the residual and on the flux balance.
     max_iterations : int
         Cap on the iterations of one solve.
+    start : (nodes, axes) ndarray, optional
+        Deviation of a similar problem; left aside if its shape differs.
 
     Returns
     -------
@@ -238,7 +247,7 @@ def solve_periodic(graph: ConductanceGraph, *, rtol: float, max_iterations: int)
         cuts = [planes[p, : graph.cells[a]] for p, a in enumerate(axes)]
         return energy, flux, _spread(cuts, floor)
 
-    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations)
+    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations, start)
     energy, flux, spread = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
     energy[np.ix_(axes, axes)] = sums[0] / volume
     flux[np.ix_(axes, axes)] = sums[1][:, axes] / volume
@@ -247,7 +256,12 @@ def solve_periodic(graph: ConductanceGraph, *, rtol: float, max_iterations: int)
 
 
 def solve_dirichlet(
-    graph: ConductanceGraph, axis: int, *, rtol: float, max_iterations: int
+    graph: ConductanceGraph,
+    axis: int,
+    *,
+    rtol: float,
+    max_iterations: int,
+    start: FloatArray | None = None,
 ) -> AxisSolutions:
     """Solve between two electrodes on the box faces of one axis.
 
@@ -261,6 +275,8 @@ def solve_dirichlet(
         Tolerance on the residual and on the flux balance.
     max_iterations : int
         Cap on the iterations of one solve.
+    start : (nodes, axes) ndarray, optional
+        Deviation of a similar problem; left aside if its shape differs.
 
     Returns
     -------
@@ -304,7 +320,7 @@ def solve_dirichlet(
         cuts = np.concatenate([[inlet @ above], inner, [outlet @ below]])
         return energy, flux, _spread([cuts], floor)
 
-    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations)
+    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations, start)
     volume = float(graph.size.prod())
     energy, flux, spread = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
     energy[axis, axis] = sums[0][0, 0] / volume

@@ -218,7 +218,12 @@ def check_options(boundary: str, backend: str, rtol: float) -> None:
 
 
 def solve_voxels(
-    problem: VoxelProblem, *, boundary: str, rtol: float, max_iterations: int = 500
+    problem: VoxelProblem,
+    *,
+    boundary: str,
+    rtol: float,
+    max_iterations: int = 500,
+    start: VoxelSolution | None = None,
 ) -> VoxelSolution:
     """Solve a scalar voxel problem with the project's own solver.
 
@@ -232,6 +237,8 @@ def solve_voxels(
         Tolerance on the relative residual and on the flux balance.
     max_iterations : int, optional
         Cap on the iterations of one solve.
+    start : VoxelSolution, optional
+        Solution of a similar problem, e.g. at the previous temperature.
 
     Returns
     -------
@@ -245,15 +252,18 @@ def solve_voxels(
     """
     begin = time.perf_counter()
     limits = _Limits(rtol=rtol, max_iterations=max_iterations)
+    before = [None] * problem.dimension if start is None else [r.deviation for _, r in start.runs]
     if boundary == "periodic":
         problem = _repeated(problem)
         network = assemble(problem)
-        runs = [(network, solve_periodic(network.graph, **limits))]
+        runs = [(network, solve_periodic(network.graph, **limits, start=before[0]))]
     else:
         problem, runs = problem.walled(), []
         for axis in range(problem.dimension):
             network = assemble(problem, electrodes=axis)
-            runs.append((network, solve_dirichlet(network.graph, axis, **limits)))
+            runs.append(
+                (network, solve_dirichlet(network.graph, axis, **limits, start=before[axis]))
+            )
     seconds = time.perf_counter() - begin
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
 

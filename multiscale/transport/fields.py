@@ -27,6 +27,10 @@ WINDOW = 3
 """Half width, in voxels, of the window that gives an image's boundary normals."""
 
 
+MOST_LABELS = 100_000
+"""An image of more different values is taken for a field by mistake."""
+
+
 class Grains(Protocol):
     """What every microstructure tells: its grains' phases."""
 
@@ -253,6 +257,74 @@ def phase_values(
             )
         values.append(value)
     return values
+
+
+def field_of_labels(
+    values: NDArray[Any],
+    diffusivities: Mapping[str, float],
+    names: Sequence[str] = (),
+    place: str = "image",
+) -> FloatArray:
+    """Give every voxel of a label image its diffusivity.
+
+    Parameters
+    ----------
+    values : (nx, ny[, nz]) ndarray
+        Whole-number labels.
+    diffusivities : mapping of str to float
+        Diffusivity [m²/s] of each label, by number or by name.
+    names : sequence of str, optional
+        Names of labels 0, 1, …
+    place : str, optional
+        File, for error messages.
+
+    Returns
+    -------
+    (nx, ny[, nz]) ndarray of float
+        The field.
+
+    Raises
+    ------
+    ImageError
+        If the labels are not whole numbers, a label has no diffusivity, or a
+        diffusivity belongs to no label or is negative.
+    """
+    labels = np.unique(values)
+    if (labels != np.round(labels)).any() or labels.size > MOST_LABELS:
+        raise ImageError(
+            describe(
+                place,
+                f"whole-number labels, at most {MOST_LABELS}",
+                f"{labels.size} different values from {labels[0]} to {labels[-1]}",
+                "solve a field of diffusivities with multiscale.effective_diffusivity",
+            )
+        )
+    known = {str(int(label)): int(label) for label in labels}
+    known |= {name: number for number, name in enumerate(names) if number in known.values()}
+    table = np.full(labels.size, np.nan)
+    for label, value in diffusivities.items():
+        if label not in known:
+            raise ImageError(
+                describe(
+                    f"diffusivity of {label!r}", f"a label of {place}", label, nearest(label, known)
+                )
+            )
+        if not (np.isfinite(value) and value >= 0):
+            raise ImageError(describe(f"diffusivity of {label!r}", "a number ≥ 0 m²/s", value))
+        table[np.searchsorted(labels, known[label])] = value
+    missing = [str(int(label)) for label in labels[np.isnan(table)]]
+    if missing:
+        shown = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
+        raise ImageError(
+            describe(
+                place,
+                "a diffusivity for every label",
+                f"none for {shown}",
+                f"add --diffusivity {missing[0]}=VALUE",
+            )
+        )
+    field: FloatArray = table[np.searchsorted(labels, values)]
+    return field
 
 
 def padded(array: NDArray[np.generic], dimension: int) -> NDArray[np.generic]:

@@ -137,6 +137,8 @@ def _scale(axes: Axes, edges: Floats, *, zero: bool) -> None:
     style.decades(axes, "x", edges, minor=False)
     style.grid(axes, "x")
     if zero:
+        ticks = axes.xaxis.get_major_locator().tick_values(edges[0], edges[-1])
+        axes.set_xticks([tick for tick in ticks if edges[0] <= tick <= edges[-1]])
         axes.set_xlim(left=edges[0] / (edges[1] / edges[0]) ** 6)
 
 

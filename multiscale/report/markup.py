@@ -157,9 +157,8 @@ def table(
 
     body = [line(row, "td") for row in rows]
     kind = "prose" if prose else "data"
-    made = element(
-        "table", element("thead", line(head, "th")), element("tbody", *body), class_=kind
-    )
+    top = element("thead", line(head, "th")) if any(head) else ""
+    made = element("table", top, element("tbody", *body), class_=kind)
     return element("div", made, class_="table")
 
 

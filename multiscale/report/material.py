@@ -79,7 +79,7 @@ def drawing(made: Figure, caption: object, alternative: str, kind: str = "svg") 
     alternative : str
         Short description for readers who do not see it.
     kind : str, optional
-        ``"svg"`` or ``"png"``.
+        ``"svg"``, ``"png"`` or ``"png8"``.
 
     Returns
     -------

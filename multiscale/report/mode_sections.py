@@ -84,7 +84,11 @@ def _explained(material: Material) -> Html:
         f"At no volume fraction does {f.fast} percolate along some axes and not along others."
     )
     if figures.mixed_fractions(f):
-        told = [f"{e}: {text}" for e in f.ensembles if (text := split_sentence(f, e))]
+        told = [
+            f"{e}: {text[0].lower()}{text[1:]}"
+            for e in f.ensembles
+            if (text := split_sentence(f, e))
+        ]
         caption = (
             f"The distributions at {f.temperature:g} K at volume fractions where some axes "
             f"percolate and others do not, coloured by whether {f.fast} connects opposite faces "

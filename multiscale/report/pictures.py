@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 LINES = 18
 """Streamlines in a map."""
+STUCK = 16
+"""Steps without progress after which a streamline ends."""
 FLUX_RANGE = (1e-2, 1e1)
 """Flux magnitude over its mean that the colours span."""
 
@@ -90,7 +92,7 @@ class FieldPicture:
     @property
     def grains(self) -> int:
         """How many grains the plane cuts."""
-        return int(np.unique(self.labels).shape[0])
+        return len(set(self.labels.ravel().tolist()))
 
     def magnitude(self, drive: int) -> NDArray[np.float64]:
         """Flux magnitude over its mean for one drive direction.
@@ -137,7 +139,8 @@ def outlines(labels: NDArray[np.integer], enlarge: int) -> NDArray[np.bool_]:
 
 
 def _enlarge(picture: FieldPicture) -> int:
-    return max(2, round(640 / max(picture.phase.shape)))
+    longest: int = max(picture.phase.shape)
+    return max(2, 640 // longest)
 
 
 def phase_image(picture: FieldPicture) -> NDArray[np.float64]:
@@ -262,48 +265,94 @@ def _boundaries(axes: Axes, picture: FieldPicture) -> None:
 
 def _streamlines(axes: Axes, picture: FieldPicture, drive: int) -> None:
     """Draw lines that each start with the same share of the flux through the middle."""
-    flux, (x, y) = _coarser(picture, drive)
-    starts = _starts(flux[drive], drive, (x, y))
-    if not starts.size:
-        return
-    scale = np.abs(flux).max()
-    lines = axes.streamplot(
-        x,
-        y,
-        flux[0].T / scale,
-        flux[1].T / scale,
-        start_points=starts,
-        broken_streamlines=False,
-        maxlength=6.0,
-        color="white",
-        linewidth=0.8,
-        arrowsize=0.8,
-    )
-    lines.lines.set_alpha(0.85)
-
-
-def _coarser(picture: FieldPicture, drive: int) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Average the flux over blocks, so that tracing a line stays quick on fine grids."""
     flux = np.nan_to_num(np.asarray(picture.flux[drive], dtype=np.float64))
-    block = max(1, round(max(picture.phase.shape) / 128))
-    nx, ny = (n // block for n in picture.phase.shape)
-    cut = flux[:, : nx * block, : ny * block].reshape(2, nx, block, ny, block)
-    x, y = (
-        1e6 * block * h * (np.arange(n) + 0.5)
-        for n, h in zip((nx, ny), picture.spacing, strict=True)
+    starts = _starts(flux[drive], drive)
+    scale = 1e6 * np.asarray(picture.spacing)
+    for i, line in enumerate(trace(flux, starts)):
+        points = (line + 0.5) * scale
+        axes.plot(points[:, 0], points[:, 1], color="white", linewidth=0.8, alpha=0.85)
+        if len(line) > 4:
+            _arrow(axes, points, (0.3, 0.5, 0.7)[i % 3])
+
+
+def _arrow(axes: Axes, points: Floats, share: float) -> None:
+    place = int(share * (len(points) - 2))
+    look = {"arrowstyle": "-|>", "color": "white", "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0}
+    tail, tip = points[place], points[place + 1]
+    axes.annotate("", (tip[0], tip[1]), xytext=(tail[0], tail[1]), arrowprops=look)
+
+
+def trace(flux: Floats, starts: Floats, step: float = 0.5) -> list[Floats]:
+    """Follow a plane flux both ways from some points, all of them together.
+
+    Parameters
+    ----------
+    flux : numpy.ndarray
+        (2, nx, ny) components along x and y; only the direction counts.
+    starts : numpy.ndarray
+        (n, 2) starts in voxels from the centre of the first.
+    step : float, optional
+        Length of a step [voxels], taken by the midpoint rule.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        (points, 2) for each start, along the flux. A line ends at the edge of
+        the plane, where nothing flows, or after twice the way around the plane.
+    """
+    most = int(2 * sum(flux.shape[1:]) / step)
+    back = _follow(flux, starts, -step, most)
+    ahead = _follow(flux, starts, step, most)
+    return [np.concatenate([b[:0:-1], a]) for b, a in zip(back, ahead, strict=True)]
+
+
+def _follow(flux: Floats, starts: Floats, step: float, most: int) -> list[Floats]:
+    last = np.array(flux.shape[1:]) - 0.5
+    path, alive = [starts], np.ones(len(starts), dtype=bool)
+    lengths = np.ones(len(starts), dtype=int)
+    for _ in range(most):
+        here = path[-1]
+        half = here + 0.5 * step * _direction(flux, here)
+        move = _direction(flux, half)
+        there = here + step * move
+        if len(path) > STUCK:
+            alive &= np.abs(here - path[-STUCK]).sum(axis=1) > 1.0
+        alive &= ((there > -0.5) & (there < last) & (np.abs(move).sum(axis=1) > 0)[:, None]).all(1)
+        if not alive.any():
+            break
+        lengths += alive
+        path.append(np.where(alive[:, None], there, here))
+    points = np.stack(path, axis=1)
+    return [line[:length] for line, length in zip(points, lengths, strict=True)]
+
+
+def _direction(flux: Floats, places: Floats) -> Floats:
+    """Interpolate the flux bilinearly and scale it to unit length; zero where nothing flows."""
+    cells = np.array(flux.shape[1:])
+    inside = np.clip(places, 0.0, cells - 1.0)
+    low = np.minimum(inside.astype(int), np.maximum(cells - 2, 0))
+    high = np.minimum(low + 1, cells - 1)
+    (x0, y0), (x1, y1), (fx, fy) = low.T, high.T, (inside - low).T
+    value = (
+        flux[:, x0, y0] * (1 - fx) * (1 - fy)
+        + flux[:, x1, y0] * fx * (1 - fy)
+        + flux[:, x0, y1] * (1 - fx) * fy
+        + flux[:, x1, y1] * fx * fy
     )
-    return cut.mean(axis=(2, 4)), (x, y)
+    size = np.hypot(*value)
+    return np.asarray((value / np.where(size > 0, size, 1.0)).T)
 
 
-def _starts(along: Floats, drive: int, centres: tuple[Floats, Floats]) -> Floats:
+def _starts(along: Floats, drive: int) -> Floats:
     """Place the starts on the middle line across the drive, evenly in cumulated flux."""
     across = along if drive == 0 else along.T
     line = np.maximum(across[across.shape[0] // 2], 0.0)
     if line.sum() <= 0:
         return np.empty((0, 2))
     shares = (np.arange(LINES) + 0.5) / LINES
-    place = np.interp(shares, np.cumsum(line) / line.sum(), centres[1 - drive])
-    middle = np.full(LINES, centres[drive][across.shape[0] // 2])
+    edges = np.concatenate([[0.0], np.cumsum(line) / line.sum()])
+    place = np.interp(shares, edges, np.arange(line.size + 1) - 0.5)
+    middle = np.full(LINES, float(across.shape[0] // 2))
     return np.column_stack([middle, place] if drive == 0 else [place, middle])
 
 

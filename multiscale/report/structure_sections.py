@@ -68,7 +68,7 @@ def _microstructures(material: Material) -> Html:
     if chosen:
         caption = f"Phases and grain boundaries (dark lines). {_planes(chosen)}."
         drawn = pictures.microstructures(chosen)
-        pieces = [drawing(drawn, caption, "Maps of phases with grain boundaries", "png")]
+        pieces = [drawing(drawn, caption, "Maps of phases with grain boundaries", "png8")]
     if trend_figures.has_descriptors(f):
         drawn = trend_figures.descriptors(f)
         text = _junctions(f)

@@ -230,7 +230,7 @@ def legend_above(figure: Figure, axes: Axes, **options: Any) -> None:
         )
 
 
-def inline_image(figure: Figure, kind: str = "svg", dpi: int = 150) -> str:
+def inline_image(figure: Figure, kind: str = "svg", dpi: int = 140) -> str:
     """Render a figure as a data URI.
 
     Parameters
@@ -238,7 +238,8 @@ def inline_image(figure: Figure, kind: str = "svg", dpi: int = 150) -> str:
     figure : matplotlib.figure.Figure
         What to show.
     kind : str, optional
-        ``"svg"`` for drawings, ``"png"`` for pictures (256 colours).
+        ``"svg"`` for drawings, ``"png"`` for pictures, ``"png8"`` for pictures
+        of few colours (painted with 256).
     dpi : int, optional
         Resolution of PNG and of rasterised parts.
 
@@ -250,8 +251,8 @@ def inline_image(figure: Figure, kind: str = "svg", dpi: int = 150) -> str:
     target = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
     with mpl.rc_context(_RC):
-        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata, facecolor="white")
-    if kind == "png":
+        figure.savefig(target, format=kind[:3], dpi=dpi, metadata=metadata, facecolor="white")
+    if kind == "png8":
         target = _fewer_colours(target)
     mime = "image/svg+xml" if kind == "svg" else "image/png"
     return f"data:{mime};base64,{base64.b64encode(target.getvalue()).decode()}"

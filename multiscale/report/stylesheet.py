@@ -50,7 +50,6 @@ table { border-collapse: collapse; font-size: .82rem; line-height: 1.4; margin: 
   min-width: min(720px, 100%); font-variant-numeric: tabular-nums; }
 th { font-weight: 600; color: var(--muted); vertical-align: bottom;
   border-bottom: 1px solid var(--muted); }
-th:empty { border: 0; padding: 0; }
 th, td { padding: .34rem .7rem; }
 th.figure, td.figure { text-align: right; }
 th.word, td.word { text-align: left; }

@@ -276,9 +276,10 @@ def _energy_panel(axes: Axes, findings: Findings) -> None:
         low, middle, high = ([quantile(s, q) for _, s in points] for q in (0.1, 0.5, 0.9))
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         axes.plot(x, middle, marker=style.MARKERS[e % 7], color=colour, label=ensemble, ms=4.5)
-    for i, (name, energy) in enumerate(phase_energies(data).items()):
+    for i, energy in enumerate(phase_energies(data).values()):
         line = ("--", ":", "-.")[i % 3]
-        axes.axhline(energy, linestyle=line, color=style.INK, linewidth=1.3, label=f"bulk {name}")
+        axes.axhline(energy, linestyle=line, color=style.INK, linewidth=1.3)
+    axes.margins(y=0.16)
     axes.set_title("apparent activation energy", pad=24)
     axes.set_ylabel("median and 10–90 % [eV]")
     axes.set_xlabel(f"volume fraction of {findings.swept}")

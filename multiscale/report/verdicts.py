@@ -19,6 +19,8 @@ from multiscale.report.wording import percent
 
 LEVEL = 0.05
 """Largest corrected p-value that counts as evidence for two modes."""
+FEWEST_APART = 3
+"""Fewest values far from the rest that are spoken of as a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def judge(group: AxisValues) -> ModeVerdict:
 
 def _apart(group: AxisValues, pooled: ModeTest) -> float:
     far = pooled.modes > 0 and pooled.bic_difference > 10 and pooled.separation > 4
-    return float(fit_two(np.log10(group.positive)).weights.min()) if far else 0.0
+    share = float(fit_two(np.log10(group.positive)).weights.min()) if far else 0.0
+    return share if share * group.positive.size >= FEWEST_APART else 0.0
 
 
 def judge_all(values: AxisValues, ensemble: str) -> dict[float, ModeVerdict]:

@@ -16,12 +16,13 @@ Files in reading order
     crystal         the analytic object and its recipe
     seeding, grain_size, phases, orientation
                     the four laws that the recipe draws from
-    power_diagram, tessellation
-                    exact cells, facets, lines and points by convex lifting
+    power_diagram, power_cells, tessellation
+                    vertices by convex lifting; facets and cells; lines and points
     rasteriser      voxels of a polycrystal
     boundaries, junctions
                     boundary types, grain graph, heterointerfaces
-    labelled        the same from an image alone
+    labelled, voxel_facets
+                    the same from an image alone
     image_files, vti
                     files in and out
     descriptors     numbers that describe a microstructure
@@ -48,21 +49,21 @@ from multiscale.microstructure.junctions import (
     types_at,
 )
 from multiscale.microstructure.labelled import (
-    ImageFacets,
     LabelImage,
     label_image,
     split_phases,
 )
 from multiscale.microstructure.orientation import random_orientations, rotation_matrices
+from multiscale.microstructure.power_cells import FacetTable
 from multiscale.microstructure.rasteriser import naive_labels, rasterise, rasterise_labels
 from multiscale.microstructure.seeding import SEEDINGS
 from multiscale.microstructure.tessellation import (
-    FacetTable,
     LineTable,
     PointTable,
     Tessellation,
     tessellate,
 )
+from multiscale.microstructure.voxel_facets import ImageFacets
 
 __all__ = [
     "SEEDINGS",

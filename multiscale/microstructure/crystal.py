@@ -15,15 +15,11 @@ from multiscale.microstructure.boundaries import build_grain_graph
 from multiscale.microstructure.grain_size import lognormal_volumes, transport_weights
 from multiscale.microstructure.orientation import random_orientations
 from multiscale.microstructure.phases import assign_phases, check_phases, gaussian_field
+from multiscale.microstructure.power_cells import cell_measures, check_seeds
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.rasteriser import check_cells, rasterise, rasterise_labels
 from multiscale.microstructure.seeding import DEFAULT_LLOYD_STEPS, check_seeding, place_seeds
-from multiscale.microstructure.tessellation import (
-    Tessellation,
-    cell_measures,
-    check_seeds,
-    tessellate,
-)
+from multiscale.microstructure.tessellation import Tessellation, tessellate
 
 
 @dataclass(frozen=True, eq=False)

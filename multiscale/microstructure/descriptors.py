@@ -17,9 +17,10 @@ from multiscale.microstructure.boundaries import area_by_type
 from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.grain_size import equivalent_diameters
 from multiscale.microstructure.junctions import Heterointerfaces, find_heterointerfaces
-from multiscale.microstructure.labelled import ImageFacets, LabelImage
+from multiscale.microstructure.labelled import LabelImage
+from multiscale.microstructure.power_cells import FacetTable
 from multiscale.microstructure.power_diagram import Floats
-from multiscale.microstructure.tessellation import FacetTable
+from multiscale.microstructure.voxel_facets import ImageFacets
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from scipy.sparse.linalg import spsolve
 from scipy.special import gamma, ndtri
 
 from multiscale.errors import GenerationError, RecipeError, describe
+from multiscale.microstructure.power_cells import Cells, measure
 from multiscale.microstructure.power_diagram import FIRST_MARGIN, Floats
-from multiscale.microstructure.tessellation import Cells, measure
 
 VOLUME_TOLERANCE = 1e-3  # relative, for each cell
 MAXIMUM_STEPS = 100

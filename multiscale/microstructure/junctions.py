@@ -32,9 +32,10 @@ from scipy.spatial import cKDTree
 from multiscale.errors import RecipeError, describe
 from multiscale.microstructure.boundaries import boundary_types, type_matrix
 from multiscale.microstructure.crystal import Polycrystal
-from multiscale.microstructure.labelled import LabelImage, neighbours
+from multiscale.microstructure.labelled import LabelImage
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.seeding import wrapped
+from multiscale.microstructure.voxel_facets import neighbours
 
 LEAST_TYPES = 3
 

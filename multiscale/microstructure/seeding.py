@@ -6,8 +6,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from multiscale.errors import GenerationError, RecipeError, describe, nearest
+from multiscale.microstructure.power_cells import cell_measures
 from multiscale.microstructure.power_diagram import Floats
-from multiscale.microstructure.tessellation import cell_measures
 
 SEEDINGS = ("poisson", "minimum-distance", "lloyd")
 # Random sequential addition jams when spheres of the least distance fill 0.547 (2D) or 0.384 (3D)

@@ -1,17 +1,19 @@
 """The log-normal law and the transport that meets it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from multiscale.errors import RecipeError
-from multiscale.microstructure import polycrystal
+from multiscale.microstructure import grain_size, polycrystal
 from multiscale.microstructure.grain_size import (
     equivalent_diameters,
     lognormal_volumes,
     transport_weights,
 )
-from multiscale.microstructure.tessellation import cell_measures
+from multiscale.microstructure.power_cells import cell_measures, measure
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
@@ -48,6 +50,19 @@ def test_transport_meets_every_volume(dimension: int, periodic: bool) -> None:
     assert np.abs(volumes / target - 1).max() <= 1e-3
     unweighted, _ = cell_measures(seeds, size, np.zeros(60), periodic=periodic)
     assert np.abs(unweighted / target - 1).max() > 0.3
+
+
+def test_newton_steps_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(grain_size, "measure", counted)
+    seeds = np.random.default_rng(3).random((80, 3))
+    transport_weights(seeds, np.ones(3), lognormal_volumes(80, 1.0, 0.2, 3), periodic=True)
+    assert len(calls) <= 16
 
 
 def test_crystal_meets_mean_and_standard_deviation_of_the_law() -> None:

@@ -78,11 +78,15 @@ def test_clusters_join_near_junctions_and_depend_on_the_radius() -> None:
     assert counts[0] == 0
     assert counts[1] > 0
     assert counts[2] == 1  # one cluster holds everything
-    # by hand at 0.02: single linkage over periodic distances
+
+
+@pytest.mark.parametrize("radius", [0.02, 0.03, 0.04, 0.05])
+def test_clusters_are_those_of_single_linkage_through_the_box(radius: float) -> None:
+    crystal = polycrystal(100, (1.0, 1.0), TWO, 1)
     points = crystal.tessellation.points
     arm = np.abs(points.position[:, None] - points.position)
-    near = np.sum(np.minimum(arm, 1 - arm) ** 2, axis=2) <= 0.02**2
-    reach = np.linalg.matrix_power(near.astype(float), 64) > 0
+    near = np.sum(np.minimum(arm, 1 - arm) ** 2, axis=2) <= radius**2
+    reach = np.linalg.matrix_power(near.astype(float) / len(near), 64) > 0
     seen = set()
     for row in reach:
         members = tuple(np.flatnonzero(row))
@@ -93,7 +97,7 @@ def test_clusters_join_near_junctions_and_depend_on_the_radius() -> None:
         }
         if len(kinds) >= 3:
             seen.add(members)
-    assert counts[1] == len(seen)
+    assert find_heterointerfaces(crystal, radius).clusters == len(seen) > 0
 
 
 @pytest.mark.parametrize("periodic", [True, False])

@@ -175,6 +175,13 @@ def test_junctions_have_equal_power_to_their_grains(periodic: bool) -> None:
         assert np.ptp(power, axis=1).max() < 1e-9
 
 
+@pytest.mark.parametrize("count", [7, 60, 3000])
+def test_euler_characteristic_of_a_periodic_box_is_zero(count: int) -> None:
+    found = tessellate(np.random.default_rng(count).random((count, 3)), [1.0, 1.0, 1.0])
+    tables = (found.points, found.lines, found.facets, found.volumes)
+    assert np.dot([1, -1, 1, -1], [len(table) for table in tables]) == 0
+
+
 def test_equal_weights_make_the_voronoi_tessellation() -> None:
     seeds, size, _ = random_seeds(50, 3, 9)
     plain, equal = tessellate(seeds, size), tessellate(seeds, size, np.full(50, 0.37))

@@ -78,6 +78,13 @@ def test_an_inclusion_keeps_its_area_though_its_vectors_cancel(dimension: int, t
     assert facets.area[0] == pytest.approx(true, rel=0.04)
 
 
+def test_pieces_that_touch_at_a_corner_are_two_patches() -> None:
+    labels = np.zeros((5, 5, 5), dtype=int)
+    labels[2, 1, 1] = labels[1, 2, 2] = 1
+    facets = label_image(labels, 1.0).facets()
+    assert facets.faces.tolist() == [6, 6]
+
+
 def test_pieces_of_a_phase_become_grains() -> None:
     phases = np.zeros((8, 8), dtype=int)
     phases[1:3, 1:3] = 7

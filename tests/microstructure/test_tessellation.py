@@ -59,6 +59,18 @@ def test_cubes(name: str) -> None:
     assert np.allclose(found.facets.distance_first, 0.5, rtol=1e-12)
     if dimension == 3:
         assert found.lines.length.sum() == pytest.approx(3 * len(seeds), rel=1e-12)
+        corners = np.rint(found.points.position * 10).astype(int) % 30
+        for corner in np.unique(corners, axis=0):
+            here = np.all(corners == corner, axis=1)
+            assert len(np.unique(found.points.grains[here])) == 8
+
+
+def test_seeds_on_the_walls() -> None:
+    seeds, size = lattice("cubic on the faces", 3)
+    found = tessellate(seeds, size, periodic=False)
+    widths = np.array([0.5, 1.0, 1.5])[seeds.astype(int)]
+    assert np.allclose(found.volumes, widths.prod(axis=1), rtol=1e-4)
+    assert np.abs(surface_sums(found, 3)[0]).max() < 1e-9
 
 
 def test_body_centred_cells_are_truncated_octahedra() -> None:

@@ -20,11 +20,18 @@ def _flux_share(material: Material) -> Html:
     if "flux_share" not in f.dataset:
         return absent("Shares of the flux were not stored.")
     told = [text for ensemble in f.ensembles if (text := _largest(f, ensemble))]
+    parts = names(f.dataset, "part")
+    across = any(part.startswith("across ") for part in parts)
     caption = (
-        f"Mean share of the flux at {f.temperature:g} K by phase, along each type of boundary "
-        "(full colour) and across it (light). The line is the share in the neighbourhood of "
-        "heterointerfaces; it overlaps the bars and is not part of their sum. " + " ".join(told)
+        f"Mean share of the flux at {f.temperature:g} K by phase and along each type of boundary"
+        + (" (full colour), and across it (light). " if across else ". ")
     )
+    if figures.NEIGHBOURHOOD in parts:
+        caption += (
+            "The line is the share in the neighbourhood of heterointerfaces; it overlaps the bars "
+            "and is not part of their sum. "
+        )
+    caption += " ".join(told)
     drawn = figures.flux_share(f)
     return join(drawing(drawn, caption, "Share of the flux by part"), _share_table(f))
 

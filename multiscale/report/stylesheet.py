@@ -72,6 +72,11 @@ summary { cursor: pointer; font-size: .88rem; color: var(--link); }
   header, section, figcaption { max-width: none; }
   figure.wide, .table { width: 100%; margin-left: 0; transform: none; }
   figure, tr { break-inside: avoid; }
+  figure img { width: auto; max-width: 100%; max-height: 215mm; margin: 0 auto; }
+  .table { overflow: visible; }
+  table { font-size: 7pt; min-width: 0; width: 100%; }
+  table.data td { white-space: normal; }
+  th, td { padding: .2rem .3rem; }
   h2 { break-after: avoid; }
   section { margin-top: 1.2rem; }
 }

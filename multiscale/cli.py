@@ -450,3 +450,7 @@ def _across_along(one: BoundaryProperties) -> tuple[str, str]:
 def _diffusivity(estimate: Estimate) -> str:
     """Show a diffusivity in cm²/s."""
     return f"{from_si(estimate.value, 'cm2/s', 'diffusivity'):.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from multiscale.config import SamplePlan, Study, load_study
 from multiscale.ensemble import (
@@ -30,7 +31,7 @@ from multiscale.ensemble import (
 )
 from multiscale.ensemble.store import MERGED, read_dataset
 from multiscale.errors import ComputationError, StudyError, describe
-from multiscale.microstructure import describe_microstructure, heterointerface_mask
+from multiscale.microstructure import Polycrystal, describe_microstructure, heterointerface_mask
 from multiscale.network import circuit_diffusivity, percolation
 from multiscale.properties import Boundary, BoundaryProperties, Material
 from multiscale.provenance import config_hash, git_revision, versions
@@ -202,7 +203,15 @@ def open_store(
 
 @dataclass(frozen=True, slots=True)
 class SampleTask:
-    """Computes and stores one sample of a study by its number."""
+    """Computes and stores one sample of a study by its number.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    store : SampleStore
+        Where samples go.
+    """
 
     study: Study
     store: SampleStore
@@ -265,7 +274,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
                 problem, boundary=study.boundary, rtol=study.rtol, start=solution
             )
             result = solution.result
-        circuit = circuit_diffusivity(crystal, given.bulk, given.films, study.boundary)
+        circuit = circuit_tensor(study, crystal, given)
         record.transport(number, given.bulk, given.density, result, circuit.tensor)
         if solution is not None:
             flux = flux_field(solution, crystal.phase_names)
@@ -273,6 +282,29 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             if number == 0 and plan.realisation == 0:
                 fields = flux_slices(geometry, solution, flux, temperature)
     return record.dataset(), fields
+
+
+def circuit_tensor(study: Study, crystal: Polycrystal, given: Coefficients) -> NDArray[np.float64]:
+    """Solve the same problem on the grain graph.
+
+    Parameters
+    ----------
+    study : Study
+        Which boundary condition.
+    crystal : Polycrystal
+        The grains.
+    given : Coefficients
+        Coefficients at one temperature.
+
+    Returns
+    -------
+    (d, d) ndarray
+        Effective coefficient; NaN where a periodic crystal is asked for between
+        electrodes, which its graph cannot tell.
+    """
+    if crystal.periodic != (study.boundary == "periodic"):
+        return np.full((crystal.dimension, crystal.dimension), np.nan)
+    return circuit_diffusivity(crystal, given.bulk, given.films, study.boundary).tensor
 
 
 def facts(study: Study, plan: SamplePlan) -> SampleFacts:

@@ -83,6 +83,11 @@ def solve(
     ------
     ConvergenceError
         If the tolerance is not reached or a value is not finite.
+
+    References
+    ----------
+    Notay, SIAM J. Sci. Comput. 22, 1444 (2000), 10.1137/S1064827599362314
+    (flexible conjugate gradients).
     """
     diagonal = graph.diagonal()
     arrays = (graph.indptr, graph.indices, graph.conductance, diagonal)
@@ -93,7 +98,8 @@ def solve(
     relative = np.sqrt(_dots(r, r)) / norm
     history = [float(relative.max(initial=0.0))]
     direction = np.zeros_like(rhs)
-    rho_old = np.ones(rhs.shape[1])
+    q = np.zeros_like(rhs)
+    alpha, rho_old = np.zeros(rhs.shape[1]), np.ones(rhs.shape[1])
     iteration = 0
     while relative.max(initial=0.0) > rtol:
         if iteration == max_iterations:
@@ -105,12 +111,14 @@ def solve(
             )
         z = preconditioner.precondition(r)
         rho = _dots(r, z)
-        beta = np.where(relative > rtol, rho / rho_old, 0.0) if iteration else np.zeros_like(rho)
-        _combine(direction, z, beta)
+        # r·z less its part along the last r, = −α q·z: the single-precision cycle is not
+        # quite the same operator twice, and this form forgives it
+        beta = np.maximum(-alpha * _dots(q, z) / rho_old, 0.0)
+        _combine(direction, z, np.where(relative > rtol, beta, 0.0))
         q = _apply(*arrays, direction)
         curvature = _dots(direction, q)
         active = (relative > rtol) & (curvature > 0)
-        alpha = np.divide(rho, curvature, out=np.zeros_like(rho), where=active)
+        alpha = np.divide(_dots(direction, r), curvature, out=np.zeros_like(rho), where=active)
         _advance(u, direction, alpha, r, q)
         rho_old = np.where(rho != 0, rho, 1.0)
         relative = np.sqrt(_dots(r, r)) / norm

@@ -14,50 +14,64 @@ from multiscale.report.observations import names
 from multiscale.report.wording import count, number, percent, span
 
 
-def _flux_share(material: Material) -> Html:
-    """Show what carries the flux."""
+def _shares(material: Material) -> Html:
+    """Show what carries the flux and what dissipates."""
     f = material.findings
-    if "flux_share" not in f.dataset:
+    stored = [variable for variable in figures.PART_OF if variable in f.dataset]
+    if not stored:
         return absent("Shares of the flux were not stored.")
-    told = [text for ensemble in f.ensembles if (text := _largest(f, ensemble))]
-    parts = names(f.dataset, "part")
+    pieces: list[Html] = []
+    for variable in stored:
+        told = [text for ensemble in f.ensembles if (text := _largest(f, ensemble, variable))]
+        caption = f"{_share_caption(f, variable)} {' '.join(told)}"
+        drawn = figures.shares(f, variable)
+        kind = variable.removesuffix("_share")
+        pieces.append(drawing(drawn, caption, f"Share of the {kind} by part"))
+        pieces.append(_share_table(f, variable))
+    return join(*pieces)
+
+
+def _share_caption(f: Findings, variable: str) -> str:
+    parts = names(f.dataset, figures.PART_OF[variable])
     across = any(part.startswith("across ") for part in parts)
-    caption = (
-        f"Mean share of the flux at {f.temperature:g} K by phase and along each type of boundary"
-        + (" (full colour), and across it (light). " if across else ". ")
-    )
+    text = f"at {f.temperature:g} K by phase and along each type of boundary"
+    text += " (full colour), and across it (light)." if across else "."
     if figures.NEIGHBOURHOOD in parts:
-        caption += (
-            "The line is the share in the neighbourhood of heterointerfaces; it overlaps the bars "
-            "and is not part of their sum. "
+        text += (
+            " The line is the share in the neighbourhood of heterointerfaces; it overlaps the bars "
+            "and is not part of their sum."
         )
-    caption += " ".join(told)
-    drawn = figures.flux_share(f)
-    return join(drawing(drawn, caption, "Share of the flux by part"), _share_table(f))
+    if variable == "dissipation_share":
+        return (
+            f"Mean share of the dissipation {text} A part's share is how strongly D_eff answers to "
+            "it: d ln D_eff / d ln of its conductance."
+        )
+    return f"Mean share of the flux {text}"
 
 
-def _largest(f: Findings, ensemble: str) -> str:
-    shares = figures.flux_shares(f, ensemble)
-    plain = [i for i, name in enumerate(shares.parts) if name != figures.NEIGHBOURHOOD]
-    if not shares.fractions or not plain:
+def _largest(f: Findings, ensemble: str, variable: str) -> str:
+    found = figures.mean_shares(f, ensemble, variable)
+    plain = [i for i, name in enumerate(found.parts) if name != figures.NEIGHBOURHOOD]
+    if not found.fractions or not plain:
         return ""
-    mean = shares.mean.mean(axis=0)
+    mean = found.mean.mean(axis=0)
     most = max(plain, key=lambda i: float(mean[i]))
-    ends = span([percent(shares.mean[0, most]), percent(shares.mean[-1, most])])
-    where = span([percent(shares.fractions[0]), percent(shares.fractions[-1])])
+    ends = span([percent(found.mean[0, most]), percent(found.mean[-1, most])])
+    where = span([percent(found.fractions[0]), percent(found.fractions[-1])])
     return (
-        f"{ensemble}: the largest part on average is {shares.parts[most]} "
+        f"{ensemble}: the largest part on average is {found.parts[most]} "
         f"({ends} at {f.swept} {where})."
     )
 
 
-def _share_table(f: Findings) -> Html:
+def _share_table(f: Findings, variable: str) -> Html:
     rows = []
     for ensemble in f.ensembles:
-        shares = figures.flux_shares(f, ensemble)
-        for fraction, line in zip(shares.fractions, shares.mean, strict=True):
+        found = figures.mean_shares(f, ensemble, variable)
+        for fraction, line in zip(found.fractions, found.mean, strict=True):
             rows.append([ensemble, percent(fraction), *[percent(value) for value in line]])
-    return fold("The numbers", table(("", f.swept, *names(f.dataset, "part")), rows))
+    head = ("", f.swept, *names(f.dataset, figures.PART_OF[variable]))
+    return fold("The numbers", table(head, rows))
 
 
 def _circuit(material: Material) -> Html:
@@ -154,7 +168,7 @@ def _sources(material: Material) -> Html:
 
 
 SECTIONS = (
-    Section("flux-share", "What carries the flux", _flux_share),
+    Section("flux-share", "What carries the flux", _shares),
     Section("circuit", "Resistor network against field", _circuit),
     Section("solver", "How well it was solved", _solver),
     Section("provenance", "Provenance", _provenance),

@@ -21,6 +21,8 @@ from multiscale.report.observations import (
     target_fraction,
 )
 
+PART_OF = {"flux_share": "part", "dissipation_share": "dissipation_part"}
+"""Coordinate of each kind of share."""
 NEIGHBOURHOOD = "heterointerface neighbourhood"
 """Part that overlaps all others."""
 
@@ -165,8 +167,8 @@ class Shares:
     mean: Floats
 
 
-def flux_shares(findings: Findings, ensemble: str) -> Shares:
-    """Average the shares of flux over samples and axes.
+def mean_shares(findings: Findings, ensemble: str, variable: str = "flux_share") -> Shares:
+    """Average the shares of flux or of dissipation over samples and axes.
 
     Parameters
     ----------
@@ -174,17 +176,20 @@ def flux_shares(findings: Findings, ensemble: str) -> Shares:
         What the result set says.
     ensemble : str
         Name of the ensemble.
+    variable : str, optional
+        ``"flux_share"`` or ``"dissipation_share"``.
 
     Returns
     -------
     Shares
         At the reference temperature; no fractions where nothing is stored.
     """
-    data, parts = findings.dataset, tuple(names(findings.dataset, "part"))
-    if "flux_share" not in data:
+    data, over = findings.dataset, PART_OF[variable]
+    parts = tuple(names(data, over))
+    if variable not in data:
         return Shares((), parts, np.empty((0, len(parts))))
-    chosen = data["flux_share"].sel(temperature=findings.temperature, method="nearest")
-    table = chosen.transpose("sample", "axis", "part").values.astype(np.float64)
+    chosen = data[variable].sel(temperature=findings.temperature, method="nearest")
+    table = chosen.transpose("sample", "axis", over).values.astype(np.float64)
     member, fraction = sample_ensembles(data) == ensemble, target_fraction(data)
     kept, rows = [], []
     for level in levels(fraction[member]):
@@ -197,13 +202,15 @@ def flux_shares(findings: Findings, ensemble: str) -> Shares:
 
 
 @style.styled
-def flux_share(findings: Findings) -> Figure:
-    """Draw what carries the flux against volume fraction.
+def shares(findings: Findings, variable: str = "flux_share") -> Figure:
+    """Draw what carries the flux, or what dissipates, against volume fraction.
 
     Parameters
     ----------
     findings : Findings
         What the result set says.
+    variable : str, optional
+        ``"flux_share"`` or ``"dissipation_share"``.
 
     Returns
     -------
@@ -213,15 +220,15 @@ def flux_share(findings: Findings) -> Figure:
     """
     figure, grid = style.panels(1, len(findings.ensembles), 4.6, sharey=True)
     for axes, ensemble in zip(grid[0], findings.ensembles, strict=True):
-        shares = flux_shares(findings, ensemble)
+        found = mean_shares(findings, ensemble, variable)
         axes.set_title(ensemble)
-        if not shares.fractions:
+        if not found.fractions:
             style.note(axes, "nothing flows or not stored")
             continue
-        _stack(axes, shares)
+        _stack(axes, found)
         axes.set_xlabel(f"volume fraction of {findings.swept}")
         style.grid(axes, "y")
-    grid[0][0].set_ylabel("mean share of the flux [%]")
+    grid[0][0].set_ylabel(f"mean share of the {variable.removesuffix('_share')} [%]")
     filled = next((axes for axes in grid[0] if axes.has_data()), grid[0][0])
     style.legend_above(figure, filled)
     return figure
@@ -244,8 +251,7 @@ def part_colours(parts: tuple[str, ...]) -> dict[str, tuple[float, float, float]
     ways = ("along ", "across ")
     plain = [part for part in parts if not part.startswith(ways) and part != NEIGHBOURHOOD]
     types = sorted({part.split(" ", 1)[1] for part in parts if part.startswith(ways)})
-    hues = ("#E69F00", "#56B4E9", "#999999", "#F0E442")
-    made = {name: style.lighter(hues[i % 4], 0.25) for i, name in enumerate(plain)}
+    made = {name: style.lighter(tint, 0) for name, tint in style.phase_tints(plain).items()}
     for i, name in enumerate(types):
         colour = style.PALETTE[(0, 1, 2, 3)[i % 4]]
         made[f"along {name}"] = style.lighter(colour, 0.0)

@@ -17,7 +17,8 @@ from multiscale.report.wording import percent
 
 MOST_ROWS = 10
 """Most volume fractions that one figure shows."""
-_BINS = 56
+MOST_BINS = 56
+"""Most bins across one panel."""
 _AXIS = "effective diffusivity along one axis [m²/s]"
 
 
@@ -101,12 +102,15 @@ def split_distributions(findings: Findings) -> Figure:
 
 
 def _edges(values: AxisValues) -> Floats:
+    """Share bins among all panels, wider where a panel holds few values."""
     positive = np.log10(values.positive)
+    groups = len(levels(values.volume_fraction)) * np.unique(values.ensemble).size
+    bins = int(np.clip(6 * np.sqrt(len(values) / max(groups, 1)), 16, MOST_BINS))
     if positive.size == 0:
-        return np.logspace(-15, -10, _BINS)
+        return np.logspace(-15, -10, bins)
     low, high = positive.min(), positive.max()
     middle, half = (low + high) / 2, max((high - low) / 2, 0.15) * 1.04
-    return np.logspace(middle - half, middle + half, _BINS)
+    return np.asarray(np.logspace(middle - half, middle + half, bins), dtype=np.float64)
 
 
 def _grid(findings: Findings, fractions: Sequence[float], *, split: bool) -> Figure:

@@ -26,7 +26,7 @@ def percolation(findings: Findings) -> Figure:
         percolating fraction, and probability of each boundary type.
     """
     data = findings.dataset
-    figure, grid = style.panels(1, 3, 4.0)
+    figure, grid = style.panels(1, 3, 4.4)
     wanted = (
         ("percolates", "phase", "phase connects opposite faces"),
         ("percolating_fraction", "phase", "share of the phase that is connected"),
@@ -44,7 +44,7 @@ def percolation(findings: Findings) -> Figure:
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(0, 1)
         style.grid(axes)
-        axes.legend(fontsize=8, loc="best")
+        style.legend_below(axes, 2)
     grid[0][0].set_ylabel("share of samples and axes")
     return figure
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from multiscale.errors import ImageError, describe
 from multiscale.report import style
-from multiscale.report.wording import length, power
+from multiscale.report.wording import length, percent, power
 
 Floats = NDArray[np.float64]
 
@@ -156,11 +156,11 @@ def phase_image(picture: FieldPicture) -> NDArray[np.float64]:
     numpy.ndarray
         (rows, columns, 3) colours, y upwards along rows.
     """
-    tints = np.array([to_rgb(tint) for tint in style.PHASE_TINTS])
+    tints = np.array([to_rgb(tint) for tint in style.phase_tints(picture.phase_names).values()])
     enlarge = _enlarge(picture)
     edge = outlines(picture.labels, enlarge)
     fine = np.repeat(np.repeat(picture.phase, enlarge, axis=0), enlarge, axis=1)
-    image = tints[fine % len(tints)]
+    image = tints[fine]
     image[edge] = to_rgb("#3a4048")
     return np.asarray(image.transpose(1, 0, 2))
 
@@ -201,11 +201,9 @@ def microstructures(pictures: Sequence[FieldPicture]) -> Figure:
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel("y [µm]")
-    phase_names = max((p.phase_names for p in pictures), key=len)
-    tints = [style.PHASE_TINTS[i % len(style.PHASE_TINTS)] for i in range(len(phase_names))]
     handles = [
         Patch(facecolor=tint, edgecolor=style.MUTED, label=name)
-        for tint, name in zip(tints, phase_names, strict=True)
+        for name, tint in style.phase_tints(pictures[0].phase_names).items()
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=6)
     return figure
@@ -376,7 +374,7 @@ def describe_flux(picture: FieldPicture) -> str:
             shares.append(f"nothing flows along {'xy'[drive]}")
             continue
         half = np.searchsorted(np.cumsum(size), 0.5 * size.sum()) + 1
-        shares.append(f"{100 * half / size.size:.0f} % along {'xy'[drive]}")
+        shares.append(f"{percent(half / size.size)} along {'xy'[drive]}")
     return f"{picture.title}: half of the flux passes through {' and '.join(shares)} of the plane."
 
 
@@ -395,7 +393,7 @@ def describe_plane(picture: FieldPicture) -> str:
     """
     right, top = picture.extent[1] * 1e-6, picture.extent[3] * 1e-6
     share = ", ".join(
-        f"{name} {100 * part:.0f} %"
+        f"{name} {percent(float(part))}"
         for name, part in zip(picture.phase_names, picture.fractions, strict=True)
     )
     cut = "mid-plane of a volume, " if picture.dimension == 3 else ""

@@ -82,21 +82,31 @@ def _planes(chosen: Sequence[FieldPicture]) -> str:
 
 def _junctions(f: Findings) -> str:
     text = (
-        "Medians. Boundary area (length in 2D) is multiplied by the grain size, and junction "
-        "density by its square in 2D and its cube in 3D, so that structures of different grain "
-        "size can be compared."
+        "Medians. Boundary area (length in 2D) is multiplied by the grain size, and junctions are "
+        "counted for each grain, so that structures of different grain size can be compared."
     )
     if "heterointerfaces" not in f.dataset:
         return text
-    found, member = per_sample(f.dataset, "heterointerfaces"), sample_ensembles(f.dataset)
-    parts = [
+    text += (
+        " A heterointerface is a junction point where at least three types of boundary meet; the "
+        f"median structure holds {_median_count(f, 'heterointerfaces')} such points."
+    )
+    if "heterointerface_clusters" in f.dataset:
+        radius = f.dataset.attrs.get("heterointerface_radius_grain_edges")
+        within = f"within {number(float(radius))} grain edges" if radius is not None else "nearby"
+        text += (
+            f" Clusters are groups of junction points that see three types {within}; the median "
+            f"structure holds {_median_count(f, 'heterointerface_clusters')}."
+        )
+    return text
+
+
+def _median_count(f: Findings, name: str) -> str:
+    found, member = per_sample(f.dataset, name), sample_ensembles(f.dataset)
+    return listing(
         f"{number(float(np.nanmedian(found[member == e])))} in {e}"
         for e in f.ensembles
         if np.isfinite(found[member == e]).any()
-    ]
-    return (
-        f"{text} A heterointerface is a junction point where at least three types of boundary "
-        f"meet; the median structure holds {listing(parts)}."
     )
 
 

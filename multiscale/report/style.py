@@ -31,7 +31,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 PERCOLATING = "#0072B2"
 BLOCKED = "#E69F00"
 UNKNOWN = "#8c949b"
-PHASE_TINTS = ("#f6d6b0", "#a9cce6", "#b5dfcf", "#ecd0e0", "#e4e4e4", "#f3ebad")
+PHASE_TINTS = ("#f3cf9c", "#a4cde8", "#b5dfcf", "#ecd0e0", "#e4e4e4", "#f3ebad")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH = 11.0
 """Width of a figure [inch]; the page shows it about 1100 CSS pixels wide."""
@@ -63,6 +63,38 @@ _RC: Any = {
     "svg.hashsalt": "multiscale",
     "mathtext.default": "regular",
 }
+
+
+def phase_tints(phase_names: Sequence[str]) -> dict[str, str]:
+    """Choose a colour for each phase by its name, so that all figures agree.
+
+    Parameters
+    ----------
+    phase_names : sequence of str
+        Names in any order.
+
+    Returns
+    -------
+    dict of str to str
+        Name and colour, in the given order.
+    """
+    ordered = sorted(phase_names)
+    many = len(PHASE_TINTS)
+    return {name: PHASE_TINTS[ordered.index(name) % many] for name in phase_names}
+
+
+def legend_below(axes: Axes, columns: int) -> None:
+    """Place the legend of a panel under it, where it hides nothing.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    columns : int
+        Columns of the legend.
+    """
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.19), "borderaxespad": 0.0}
+    axes.legend(fontsize=8.5, ncols=columns, **place)
 
 
 def styled(build: Callable[P, Figure]) -> Callable[P, Figure]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -340,7 +339,7 @@ def _reciprocal(value: Any) -> Any:
 
 @style.styled
 def descriptors(findings: Findings) -> Figure:
-    """Draw boundary area and heterointerface density against volume fraction.
+    """Draw boundary area and heterointerfaces against volume fraction.
 
     Parameters
     ----------
@@ -350,35 +349,51 @@ def descriptors(findings: Findings) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Densities made dimensionless with the grain size, so that all sizes agree.
+        Made dimensionless with the grain size or the number of grains, so that
+        all sizes agree.
     """
-    data = findings.dataset
-    figure, grid = style.panels(1, 2, 3.7)
-    size, fraction = per_sample(data, "grain_size"), target_fraction(data)
-    scale = np.where(np.isfinite(size), size, 1.0)
-    member, dimension = sample_ensembles(data), per_sample(data, "dimension")
-    for e, ensemble in enumerate(findings.ensembles):
-        chosen = member == ensemble
-        if "boundary_area_density" in data:
-            for b, name in enumerate(str(v) for v in data["boundary_type"].values):
-                area = data["boundary_area_density"].sel(boundary_type=name).values * scale
-                label = f"{ensemble}  {name}"
-                _median_line(grid[0][0], fraction[chosen], area[chosen], label, e, b)
-        points = per_sample(data, "heterointerface_density") * scale ** np.nan_to_num(
-            dimension, nan=3
-        )
-        _median_line(grid[0][1], fraction[chosen], points[chosen], ensemble, e, e)
-    grid[0][0].set_ylabel("boundary area per volume × grain size")
-    grid[0][1].set_ylabel("heterointerfaces per grain volume")
+    figure, grid = style.panels(1, 2, 4.4)
+    _area_panel(grid[0][0], findings)
+    _junction_panel(grid[0][1], findings)
     for axes in grid[0]:
+        if not axes.lines:
+            axes.set_ylabel("")
+            style.note(axes, "not stored")
+            continue
         axes.set_xlabel(f"volume fraction of {findings.swept}")
         style.grid(axes)
-        if axes.lines:
-            axes.legend()
-            axes.set_ylim(bottom=0)
-        else:
-            style.note(axes, "not stored")
+        axes.set_ylim(bottom=0)
+        style.legend_below(axes, len(findings.ensembles))
     return figure
+
+
+def _area_panel(axes: Axes, findings: Findings) -> None:
+    data, member = findings.dataset, sample_ensembles(findings.dataset)
+    size, fraction = per_sample(data, "grain_size"), target_fraction(data)
+    axes.set_ylabel("boundary area per volume × grain size")
+    if "boundary_area_density" not in data:
+        return
+    for e, ensemble in enumerate(findings.ensembles):
+        here = member == ensemble
+        for b, name in enumerate(str(v) for v in data["boundary_type"].values):
+            area = data["boundary_area_density"].sel(boundary_type=name).values * size
+            _median_line(axes, fraction[here], area[here], f"{ensemble}  {name}", e, b)
+
+
+def _junction_panel(axes: Axes, findings: Findings) -> None:
+    data, member = findings.dataset, sample_ensembles(findings.dataset)
+    fraction, grains = target_fraction(data), per_sample(data, "grains")
+    counts = {"exact points": per_sample(data, "heterointerfaces") / grains}
+    counts["clusters"] = per_sample(data, "heterointerface_clusters") / grains
+    if not np.isfinite(grains).any():
+        power = np.nan_to_num(per_sample(data, "dimension"), nan=3)
+        volume = per_sample(data, "grain_size") ** power
+        counts = {"exact points": per_sample(data, "heterointerface_density") * volume}
+    axes.set_ylabel("heterointerfaces per grain")
+    for e, ensemble in enumerate(findings.ensembles):
+        here = member == ensemble
+        for c, (name, values) in enumerate(counts.items()):
+            _median_line(axes, fraction[here], values[here], f"{ensemble}  {name}", e, 3 + c)
 
 
 def _median_line(axes: Axes, x: Floats, y: Floats, label: str, dash: int, colour: int) -> None:
@@ -426,5 +441,5 @@ def has_descriptors(findings: Findings) -> bool:
     bool
         True for either.
     """
-    wanted: Sequence[str] = ("boundary_area_density", "heterointerface_density")
+    wanted = ("boundary_area_density", "heterointerface_density", "heterointerfaces")
     return any(name in findings.dataset for name in wanted)

@@ -55,7 +55,7 @@ class Films:
     width : (p, p) ndarray
         Film width [m]; zero where the pair has no film.
     across, along : (p, p) ndarray
-        Coefficients of the film [m²/s].
+        Coefficients of the film [m²/s], Hart's segregation factor included.
     """
 
     width: FloatArray
@@ -149,8 +149,8 @@ def films(
                 film = given[g, k]
                 for table, value in (
                     (width, film.width),
-                    (across, film.across),
-                    (along, film.along),
+                    (across, film.segregation * film.across),
+                    (along, film.segregation * film.along),
                 ):
                     table[g, k] = table[k, g] = value
             elif bulk[g] > 0 and bulk[k] > 0:

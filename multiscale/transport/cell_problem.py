@@ -24,8 +24,10 @@ from multiscale.numerics import ConductanceGraph, Hierarchy, SolveReport, connec
 FloatArray = NDArray[np.float64]
 TINY_FLUX = 1e-10
 """A mean flux below this share of the parallel bound is measured against that."""
-TIGHTENINGS = 6
-"""How often the residual tolerance is tightened tenfold to balance the flux."""
+TIGHTENINGS = 12
+"""How often the residual tolerance is tightened, ten- to thousandfold, to balance the flux."""
+SMALLEST_RESIDUAL = 1e-15
+"""Below this, double precision has nothing left to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,8 @@ def _balanced(
         spread = float(sums[2].max(initial=0.0))
         if spread <= rtol:
             return u, sums, SolveReport(iterations, report.residual, tuple(history))
-        target *= 0.1
-        if target < 1e-15:
+        target *= min(0.1, max(1e-3, 0.3 * rtol / spread))
+        if target < SMALLEST_RESIDUAL:
             break
     raise ConvergenceError(
         f"flux solver: expected the same flux through all planes to {rtol:.1e}, reached "
@@ -238,7 +240,9 @@ def solve_periodic(
     grid = (graph.coordinates, np.asarray(graph.cells))
     rhs, scale = _divergence(*links, True)
     rhs, scale = rhs[:, axes], scale[:, axes]
-    reference = np.maximum(np.linalg.norm(rhs, axis=0), 1e-10 * np.linalg.norm(scale, axis=0))
+    reference = np.maximum(
+        np.linalg.norm(rhs, axis=0), ROUNDING / rtol * np.linalg.norm(scale, axis=0)
+    )
     driven = np.asarray(axes)
     floor = 0.5 * scale.sum(axis=0) / np.asarray(graph.cells)[driven]
 
@@ -306,7 +310,7 @@ def solve_dirichlet(
     inlet, outlet = graph.electrode.T
     rhs = (divergence[:, axis] - inlet * x + outlet * (length - x))[:, None]
     size = np.linalg.norm(scale[:, axis] + inlet * x + outlet * (length - x))
-    reference = np.maximum(np.linalg.norm(rhs, axis=0), 1e-10 * size)
+    reference = np.maximum(np.linalg.norm(rhs, axis=0), ROUNDING / rtol * size)
     floor = np.array([0.5 * scale[:, axis].sum() / graph.cells[axis]])
 
     def measure(u: FloatArray) -> Measure:

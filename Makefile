@@ -1,0 +1,46 @@
+# make run   the LLZO | LiCoO2 study, from an empty folder to its report
+# make test  all checks and tests
+# Each does its own set-up; both may be repeated.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STUDY ?= runs/llzo-lco
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run quickstart test check unit slow clean
+
+run: $(VENV)/.core
+	$(BIN)/multiscale run $(STUDY)
+
+quickstart: $(VENV)/.core
+	$(BIN)/multiscale run runs/quickstart
+
+test: check unit
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docstrings.py
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" --cov --cov-report=term --durations=15
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m slow
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,56 @@
+"""Samples run in any number of processes; one that fails does not stop the rest."""
+
+import functools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from multiscale.ensemble import default_workers, run_all
+from multiscale.errors import ComputationError, GenerationError
+
+
+def touch(folder, index):
+    if index == 3:
+        raise GenerationError("no such grains")
+    (Path(folder) / str(index)).touch()
+
+
+def die_once(folder, index):
+    mark = Path(folder) / "died"
+    if index == 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / str(index)).touch()
+
+
+def die_always(folder, index):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_failures_are_told_and_the_rest_goes_on(tmp_path, workers):
+    outcomes = []
+    run_all(functools.partial(touch, tmp_path), range(6), workers=workers, on_done=outcomes.append)
+    assert sorted(outcome.index for outcome in outcomes) == list(range(6))
+    failed = [outcome for outcome in outcomes if outcome.error]
+    assert [(one.index, one.error) for one in failed] == [(3, "GenerationError: no such grains")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "4", "5"]
+
+
+def test_a_killed_worker_is_replaced(tmp_path):
+    outcomes = []
+    run_all(functools.partial(die_once, tmp_path), range(5), workers=2, on_done=outcomes.append)
+    assert sorted(outcome.index for outcome in outcomes) == list(range(5))
+
+
+def test_workers_that_keep_dying_end_the_run(tmp_path):
+    with pytest.raises(ComputationError, match="worker processes died"):
+        run_all(
+            functools.partial(die_always, tmp_path), range(3), workers=2, on_done=lambda _: None
+        )
+
+
+def test_the_pool_is_sized_to_the_machine():
+    assert 1 <= default_workers() <= (os.cpu_count() or 1)

@@ -24,6 +24,8 @@ from multiscale.numerics import ConductanceGraph, Hierarchy, SolveReport, connec
 FloatArray = NDArray[np.float64]
 TINY_FLUX = 1e-10
 """A mean flux below this share of the parallel bound is measured against that."""
+ROUNDING = 4e-15
+"""A residual below this share of the current through a uniform field is rounding."""
 TIGHTENINGS = 12
 """How often the residual tolerance is tightened, ten- to thousandfold, to balance the flux."""
 SMALLEST_RESIDUAL = 1e-15

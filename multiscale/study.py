@@ -275,7 +275,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             )
             result = solution.result
         circuit = circuit_tensor(study, crystal, given)
-        record.transport(number, given.bulk, given.density, result, circuit.tensor)
+        record.transport(number, given.bulk, given.density, result, circuit)
         if solution is not None:
             flux = flux_field(solution, crystal.phase_names)
             record.shares(number, flux, near)

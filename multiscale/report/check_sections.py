@@ -44,7 +44,8 @@ def _share_caption(f: Findings, variable: str) -> str:
     if variable == "dissipation_share":
         return (
             f"Mean share of the dissipation {text} A part's share is how strongly D_eff answers to "
-            "it: d ln D_eff / d ln of its conductance."
+            "it: d ln D_eff / d ln of its conductance. Boundaries enter as an excess over the bulk "
+            "they replace, so a part below zero is one that resists less than that bulk."
         )
     return f"Mean share of the flux {text}"
 

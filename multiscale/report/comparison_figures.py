@@ -263,13 +263,16 @@ def _stack(axes: Axes, shares: Shares) -> None:
     x = np.array(shares.fractions)
     gaps = np.diff(x)
     width = 0.72 * float(gaps.min()) if gaps.size else 0.08
-    base = np.zeros(x.size)
+    above, below = np.zeros(x.size), np.zeros(x.size)
     for name, colour in part_colours(shares.parts).items():
         if name not in shares.parts:
             continue
         height = 100 * shares.mean[:, shares.parts.index(name)]
+        base = np.where(height < 0, below, above)
         axes.bar(x, height, width, base, color=colour, ec="white", lw=0.4, label=name)
-        base = base + height
+        above, below = above + np.maximum(height, 0), below + np.minimum(height, 0)
+    if below.any():
+        axes.axhline(0, color=style.INK, linewidth=0.8)
     if NEIGHBOURHOOD in shares.parts:
         line = 100 * shares.mean[:, shares.parts.index(NEIGHBOURHOOD)]
         axes.plot(x, line, "o-", color=style.INK, markersize=4.5, label=NEIGHBOURHOOD)

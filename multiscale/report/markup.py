@@ -11,9 +11,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-_DOI = re.compile(
-    r"\b(?:doi:\s*|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/[^\s\"<>,;]+[^\s\"<>,;.)\]])"
-)
+_DOI = re.compile(r"(?:\bdoi:\s*|https?://(?:dx\.)?doi\.org/|\b)(10\.\d{4,9}/[^\s\"<>,;]+)")
 
 
 class Html(str):
@@ -54,10 +52,18 @@ def linked(value: str) -> Html:
     parts, end = [], 0
     for match in _DOI.finditer(value):
         parts.append(text(value[end : match.start()]))
-        doi = text(match.group(1))
+        found = _trimmed(match.group(1))
+        doi = text(found)
         parts.append(Html(f'<a href="https://doi.org/{doi}">doi:{doi}</a>'))
-        end = match.end()
+        end = match.start(1) + len(found)
     return Html("".join([*parts, text(value[end:])]))
+
+
+def _trimmed(doi: str) -> str:
+    """Take off the punctuation of the sentence, and a bracket opened before the DOI."""
+    while doi[-1] in ".:])" and not (doi[-1] == ")" and doi.count("(") >= doi.count(")")):
+        doi = doi[:-1]
+    return doi
 
 
 def element(tag: str, *content: object, **attributes: str) -> Html:

@@ -93,7 +93,11 @@ def legend_below(axes: Axes, columns: int) -> None:
     columns : int
         Columns of the legend.
     """
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.19), "borderaxespad": 0.0}
+    place: dict[str, Any] = {
+        "loc": "upper center",
+        "bbox_to_anchor": (0.5, -0.19),
+        "borderaxespad": 0.0,
+    }
     axes.legend(fontsize=8.5, ncols=columns, **place)
 
 

@@ -56,7 +56,8 @@ th.word, td.word { text-align: left; }
 th { white-space: normal; }
 table.data td { white-space: nowrap; }
 table.prose td.word { overflow-wrap: anywhere; }
-table.prose td.word:first-child { white-space: nowrap; }
+table.prose td.word:not(:last-child) { overflow-wrap: normal; }
+table.prose td.word:nth-child(-n+2):not(:last-child) { white-space: nowrap; }
 td { border-bottom: 1px solid var(--rule); vertical-align: top; }
 code, pre { font-family: "SF Mono", "Consolas", "Liberation Mono", monospace; font-size: .86em; }
 pre { background: var(--wash); padding: 1rem; overflow-x: auto; border-radius: 4px;

@@ -138,7 +138,13 @@ def build(
         "heterointerfaces": ("sample", rng.integers(0, 40, n)),
         "heterointerface_density": ("sample", fraction * (1 - fraction) / size**2),
         "triple_line_density": ("sample", 5.0 / size**2),
+        "grains": ("sample", np.full(n, 100)),
+        "heterointerface_clusters": ("sample", rng.integers(10, 60, n)),
         "flux_share": (("sample", "temperature", "axis", "part"), shares),
+        "dissipation_share": (
+            ("sample", "temperature", "axis", "dissipation_part"),
+            shares[..., :-1],
+        ),
         "phase_diffusivity": (("temperature", "phase"), bulk, diffusivity),
         "boundary_across": (("temperature", "boundary_type"), 0.1 * bulk[:, [0, 0, 1]]),
         "boundary_along": (("temperature", "boundary_type"), 2.0 * bulk[:, [0, 0, 1]]),
@@ -151,6 +157,7 @@ def build(
         "phase": list(PHASES),
         "boundary_type": list(TYPES),
         "part": list(PARTS),
+        "dissipation_part": list(PARTS[:-1]),
     }
     attributes = {
         "title": "Synthetic LLZO | LCO",

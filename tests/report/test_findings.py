@@ -10,7 +10,7 @@ import xarray as xr
 
 from multiscale.analysis import mode_test
 from multiscale.report import find, headline
-from multiscale.report.comparison_figures import circuit_error, flux_shares
+from multiscale.report.comparison_figures import circuit_error, mean_shares, shares
 from multiscale.report.trends import activation_energies, size_exponent, slopes, wilson
 from multiscale.report.wording import percent, power
 
@@ -136,14 +136,23 @@ def test_circuit_error_recovers_a_known_error(make_dataset: Callable[..., xr.Dat
     assert error.only_one_zero == 1
 
 
-def test_flux_shares_are_means_over_samples_and_axes(
+def test_mean_shares_are_means_over_samples_and_axes(
     make_dataset: Callable[..., xr.Dataset],
 ) -> None:
     dataset = make_dataset(ensembles=("2D",), fractions=(0.5,), realisations=3)
-    shares = flux_shares(find(dataset), "2D")
+    found = mean_shares(find(dataset), "2D")
     table = dataset["flux_share"].sel(temperature=300.0).values[:, :2]
-    np.testing.assert_allclose(shares.mean[0], table.mean(axis=(0, 1)))
-    assert shares.mean[0, :-1].sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(found.mean[0], table.mean(axis=(0, 1)))
+    assert found.mean[0, :-1].sum() == pytest.approx(1.0)
+
+
+def test_negative_shares_hang_below_zero(make_dataset: Callable[..., xr.Dataset]) -> None:
+    dataset = make_dataset(ensembles=("2D",), fractions=(0.5,), realisations=2)
+    one = np.array([0.7, 0.5, -0.2, 0.0, 0.0, 0.0, 0.0, 0.0])
+    dataset["dissipation_share"][:] = one
+    bars = shares(find(dataset), "dissipation_share").axes[0].patches
+    ends = np.array([(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars])
+    assert (ends.min(), ends.max()) == pytest.approx((-20.0, 120.0))
 
 
 def test_wilson_interval_against_published_values() -> None:

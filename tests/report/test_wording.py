@@ -51,4 +51,12 @@ def test_dois_become_links_in_any_spelling() -> None:
     for given in ("10.1021/x(1)", "doi:10.1021/x(1)", "https://doi.org/10.1021/x(1)"):
         made = linked(f"A <1>, {given}; B")
         assert made.startswith("A &lt;1&gt;, <a href=")
-        assert 'href="https://doi.org/10.1021/x(1' in made
+        assert 'href="https://doi.org/10.1021/x(1)"' in made
+        assert made.endswith("</a>; B")
+
+
+def test_brackets_and_colons_after_a_doi_are_not_of_it() -> None:
+    made = linked("assumed (10.1038/s41524-8): see [10.1/a.b]. 10.1016/j.x.")
+    assert made.count("<a href=") == 2
+    assert '"https://doi.org/10.1038/s41524-8"' in made
+    assert '"https://doi.org/10.1016/j.x"' in made

@@ -347,7 +347,7 @@ def _quality_panel(
     if logarithmic:
         low, high = np.log10(positive.min()) - 0.05, np.log10(positive.max()) + 0.05
         edges = np.logspace(low, high, 30)
-        style.decades(axes, "x", edges)
+        style.decades(axes, "x", edges, narrow=True)
     else:
         low, high = np.floor(every.min()) - 0.5, np.ceil(every.max()) + 0.5
         edges = np.linspace(low, high, int(min(high - low, 30)) + 1)

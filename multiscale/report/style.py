@@ -33,6 +33,10 @@ BLOCKED = "#E69F00"
 UNKNOWN = "#8c949b"
 PHASE_TINTS = ("#f3cf9c", "#a4cde8", "#b5dfcf", "#ecd0e0", "#e4e4e4", "#f3ebad")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDE = ((2.2, (1.0,)), (0.7, (1.0, 2.0, 5.0)), (0.0, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)))
+"""Labelled digits of a logarithmic axis that spans more than so many decades."""
+NARROW = ((2.0, (1.0,)), (0.7, (1.0, 3.0)), (0.0, (1.0, 2.0, 3.0, 5.0)))
+"""The same in a narrow panel."""
 WIDTH = 11.0
 """Width of a figure [inch]; the page shows it about 1100 CSS pixels wide."""
 
@@ -166,7 +170,9 @@ def grid(axes: Axes, which: str = "both") -> None:
     axes.set_axisbelow(True)
 
 
-def decades(axes: Axes, which: str, values: NDArray[np.float64], *, minor: bool = True) -> None:
+def decades(
+    axes: Axes, which: str, values: NDArray[np.float64], *, minor: bool = True, narrow: bool = False
+) -> None:
     """Make an axis logarithmic with whole or half decades and labelled ticks.
 
     Parameters
@@ -179,6 +185,8 @@ def decades(axes: Axes, which: str, values: NDArray[np.float64], *, minor: bool 
         Everything shown; only positive finite values count.
     minor : bool, optional
         Draw ticks between the labelled ones.
+    narrow : bool, optional
+        Label fewer ticks, for a panel a quarter of the page wide.
     """
     shown = values[np.isfinite(values) & (values > 0)]
     if shown.size == 0:
@@ -190,9 +198,7 @@ def decades(axes: Axes, which: str, values: NDArray[np.float64], *, minor: bool 
     limits = (10 ** (low - margin), 10 ** (high + margin))
     (axes.set_xlim if which == "x" else axes.set_ylim)(*limits)
     span = high - low + 2 * margin
-    subs: Sequence[float] = (
-        (1.0,) if span > 2.2 else (1.0, 2.0, 5.0) if span > 0.7 else tuple(range(1, 10))
-    )
+    subs = next(subs for least, subs in (NARROW if narrow else WIDE) if span > least)
     step = max(1, int(np.ceil(span / 7)))
     axis.set_major_locator(ticker.LogLocator(base=10.0**step, subs=subs if step == 1 else (1.0,)))
     axis.set_major_formatter(ticker.FuncFormatter(short_power))

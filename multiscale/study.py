@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,12 @@ from multiscale.microstructure import Polycrystal, describe_microstructure, hete
 from multiscale.network import circuit_diffusivity, percolation
 from multiscale.properties import Boundary, BoundaryProperties, Material
 from multiscale.provenance import config_hash, git_revision, versions
-from multiscale.report import FieldPicture, write_report
+from multiscale.report import exemplars, write_report
 from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
 from multiscale.transport.flux import flux_field
 
 HETEROINTERFACE_RADIUS = 0.15
 """Neighbourhood of a heterointerface, in mean grain edges."""
-PICTURED = (0.2, 0.5, 0.8)
-"""Volume fractions near which the report shows a microstructure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ def run_study(
     plans = study.samples()
     store = open_store(study, output, fresh=fresh)
     done, rejected = store.finished([plan.index for plan in plans])
-    todo = sorted({plan.index for plan in plans} - set(done))
+    todo = [plan.index for plan in plans if plan.index not in set(done)]
     failures: list[Outcome] = []
     counted = len(done)
 
@@ -152,14 +150,16 @@ def run_study(
         if progress is not None:
             progress(outcome, counted, len(plans))
 
-    if todo:
-        prepare_kernels(study)
-        task = SampleTask(study, store)
-        run_all(task, todo, workers=workers or default_workers(), on_done=on_done)
+    task = SampleTask(study, store)
+    first = first_of_each_ensemble(plans, todo)
+    run_all(task, first, workers=1, on_done=on_done)  # compiles what the workers will load
+    rest = [index for index in todo if index not in first]
+    run_all(task, rest, workers=workers or default_workers(), on_done=on_done)
     finished = store.finished([plan.index for plan in plans])[0]
     if not finished:
         raise ComputationError(f"no sample could be computed; the first: {failures[0].error}")
-    results = store.merge(finished, attributes(study))
+    results = with_properties(study, store.merge(finished, attributes(study)))
+    store.save(results)
     report = report_study(study, store, results)
     return StudyOutcome(
         store.folder,
@@ -397,19 +397,26 @@ def attributes(study: Study) -> dict[str, Any]:
     }
 
 
-def prepare_kernels(study: Study) -> None:
-    """Compile (or load) the numba kernels once, before worker processes start.
+def first_of_each_ensemble(plans: Sequence[SamplePlan], todo: Sequence[int]) -> list[int]:
+    """Choose one sample of each ensemble.
 
     Parameters
     ----------
-    study : Study
-        Decides which dimensions are needed.
+    plans : sequence of SamplePlan
+        All samples.
+    todo : sequence of int
+        Numbers of those that are not finished.
+
+    Returns
+    -------
+    list of int
+        At most one number for each ensemble.
     """
-    for ensemble in study.ensembles:
-        plan = next(plan for plan in study.samples() if plan.ensemble == ensemble.name)
-        compute_sample(study, plan)
-        if plan.index == len(study.samples()) - 1:
-            break
+    chosen: dict[str, int] = {}
+    for plan in plans:
+        if plan.index in todo:
+            chosen.setdefault(plan.ensemble, plan.index)
+    return list(chosen.values())
 
 
 def report_study(study: Study, store: SampleStore, results: xr.Dataset) -> Path:
@@ -429,9 +436,8 @@ def report_study(study: Study, store: SampleStore, results: xr.Dataset) -> Path:
     pathlib.Path
         The page.
     """
-    complete = with_properties(study, results)
     path = store.folder / "report.html"
-    return write_report(path, complete, pictures(store, results), sources(study))
+    return write_report(path, results, exemplars(store, results), sources(study))
 
 
 def rebuild_report(
@@ -541,59 +547,3 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
                 (name, quantity.name, quantity.law(), quantity.doubt(), valid, quantity.origin())
             )
     return rows
-
-
-def pictures(store: SampleStore, results: xr.Dataset) -> list[FieldPicture]:
-    """Choose stored flux planes to show: a few volume fractions of each ensemble.
-
-    Parameters
-    ----------
-    store : SampleStore
-        Where the planes are.
-    results : xarray.Dataset
-        The merged results.
-
-    Returns
-    -------
-    list of FieldPicture
-        Ready to be drawn.
-    """
-    chosen: list[FieldPicture] = []
-    fraction = results["target_volume_fraction"].values
-    first = results["realisation"].values == 0
-    sizes = np.unique(results["grain_size"].values)
-    middle = sizes[len(sizes) // 2]
-    swept = results["target_volume_fraction"].attrs.get("phase", "")
-    for ensemble in dict.fromkeys(results["ensemble"].values.tolist()):
-        here = first & (results["ensemble"].values == ensemble)
-        here &= results["grain_size"].values == middle
-        places = np.flatnonzero(here)
-        if not places.size:
-            continue
-        wanted = [
-            places[np.nanargmin(np.abs(fraction[places] - f))] if swept else places[0]
-            for f in PICTURED
-        ]
-        for place in dict.fromkeys(int(one) for one in wanted):
-            fields = store.fields(int(results["sample"].values[place]))
-            if fields is None:
-                continue
-            share = f", {swept} {100 * fraction[place]:.0f} %" if swept else ""
-            chosen.append(_picture(f"{ensemble}{share}", fields))
-    return chosen
-
-
-def _picture(title: str, fields: xr.Dataset) -> FieldPicture:
-    spacing = np.atleast_1d(fields.attrs["spacing"])
-    effective = fields["effective"].values
-    return FieldPicture(
-        title=title,
-        dimension=int(fields.attrs["dimension"]),
-        phase_names=tuple(str(fields.attrs["phase_names"]).split("|")),
-        spacing=(float(spacing[0]), float(spacing[1])),
-        phase=fields["phase"].values,
-        labels=fields["labels"].values,
-        flux=fields["flux"].values,
-        temperature=float(fields.attrs["temperature"]),
-        effective=(float(effective[0]), float(effective[1])),
-    )

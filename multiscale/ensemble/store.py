@@ -170,7 +170,7 @@ class SampleStore:
             return False
 
     def merge(self, indices: Sequence[int], attributes: Mapping[str, Any]) -> xr.Dataset:
-        """Join all samples into one data set and write ``results.nc``.
+        """Join samples into one data set.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class SampleStore:
             with h5py.File(self.path(index), "r") as file:
                 for name, values in columns.items():
                     values.append(_value(file[name]))
-        merged = xr.Dataset(
+        return xr.Dataset(
             {
                 name: (("sample", *template[name].dims), np.array(values), template[name].attrs)
                 for name, values in columns.items()
@@ -206,8 +206,16 @@ class SampleStore:
             coords={**template.coords, "sample": ("sample", np.asarray(indices))},
             attrs=dict(attributes),
         )
+
+    def save(self, merged: xr.Dataset) -> None:
+        """Write ``results.nc``.
+
+        Parameters
+        ----------
+        merged : xarray.Dataset
+            The merged results.
+        """
         write_dataset(self.folder / MERGED, merged)
-        return merged
 
     def load(self) -> xr.Dataset:
         """Read ``results.nc``.

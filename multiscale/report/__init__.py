@@ -12,15 +12,16 @@ modes allows for that (``verdicts.py``).
 
 Files in reading order: ``observations.py`` (data set → flat arrays),
 ``verdicts.py``, ``trends.py``, ``findings.py`` (what is found),
-``headline.py`` (sentences), ``pictures.py`` and ``*_figures.py`` (drawings),
+``headline.py`` (sentences), ``exemplars.py``, ``pictures.py`` and ``*_figures.py`` (drawings),
 ``style.py``, ``wording.py``, ``markup.py``, ``stylesheet.py`` (how things look
 and read), ``material.py``, ``*_sections.py`` and
 ``page.py`` (the page).
 """
 
+from multiscale.report.exemplars import exemplars
 from multiscale.report.findings import Findings, find
 from multiscale.report.headline import headline
 from multiscale.report.page import page, write_report
 from multiscale.report.pictures import FieldPicture
 
-__all__ = ["FieldPicture", "Findings", "find", "headline", "page", "write_report"]
+__all__ = ["FieldPicture", "Findings", "exemplars", "find", "headline", "page", "write_report"]

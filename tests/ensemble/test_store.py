@@ -28,6 +28,7 @@ def test_write_find_and_merge(tmp_path):
         store.write(index, one(index + 0.5))
     assert store.finished(range(5)) == ([0, 3], [])
     merged = store.merge([0, 3], {"title": "t"})
+    store.save(merged)
     np.testing.assert_array_equal(merged["effective_diffusivity"].sel(axis="x"), [0.5, 3.5])
     again = store.load()
     assert again.identical(merged)

@@ -227,18 +227,24 @@ def run(
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    begin, fresh_done = time.monotonic(), 0
-    with Progress(*columns, console=console, speed_estimate_period=120) as progress:
-        bar = progress.add_task("compiling, then samples", total=None, rate="")
+    begin, computed = time.monotonic(), 0
+    bars = Progress(*columns, console=console, speed_estimate_period=120)
+    bar = bars.add_task("samples (compiling first)", rate="")
 
-        def on_done(outcome: Outcome, done: int, total: int) -> None:
-            nonlocal fresh_done
-            fresh_done += 1
-            rate = f"{60 * fresh_done / (time.monotonic() - begin):.0f}/min"
-            progress.update(bar, description="samples", total=total, completed=done, rate=rate)
-            if outcome.error:
-                progress.console.print(f"sample {outcome.index}: {escape(outcome.error)}")
+    def on_done(outcome: Outcome | None, done: int, total: int) -> None:
+        nonlocal begin, computed
+        if outcome is None:
+            begin = time.monotonic()
+            bars.update(bar, total=total, completed=done)
+            bars.start()
+            return
+        computed += 1
+        rate = f"{60 * computed / (time.monotonic() - begin):.0f}/min"
+        bars.update(bar, description="samples", completed=done, rate=rate)
+        if outcome.error:
+            bars.console.print(f"sample {outcome.index}: {escape(outcome.error)}")
 
+    try:
         done = run_study(
             rundir,
             samples=samples,
@@ -248,8 +254,8 @@ def run(
             output=output,
             progress=on_done,
         )
-        total = done.computed + done.resumed + len(done.failures)
-        progress.update(bar, description="samples", total=total, completed=total)
+    finally:
+        bars.stop()
     for path in done.rejected:
         console.print(f"set aside, could not be read: {escape(str(path))}")
     for line in headline(done.results):

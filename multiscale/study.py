@@ -99,7 +99,7 @@ def run_study(
     workers: int | None = None,
     fresh: bool = False,
     output: str | Path | None = None,
-    progress: Callable[[Outcome, int, int], None] | None = None,
+    progress: Callable[[Outcome | None, int, int], None] | None = None,
 ) -> StudyOutcome:
     """Run a study, or what is left of it, and write its report.
 
@@ -118,7 +118,8 @@ def run_study(
     output : str or pathlib.Path, optional
         Result folder; ``results`` beside the study file unless given.
     progress : callable, optional
-        Told of each finished sample, the number finished and the total.
+        Told of each finished sample, the number finished and the total; once with
+        None before the first.
 
     Returns
     -------
@@ -150,6 +151,8 @@ def run_study(
         if progress is not None:
             progress(outcome, counted, len(plans))
 
+    if progress is not None:
+        progress(None, counted, len(plans))
     task = SampleTask(study, store)
     first = first_of_each_ensemble(plans, todo)
     run_all(task, first, workers=1, on_done=on_done)  # compiles what the workers will load

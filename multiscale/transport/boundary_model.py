@@ -141,6 +141,10 @@ def films(
                         nearest(str(name), phase_names),
                     )
                 )
+        if not isinstance(film, Boundary):
+            raise PropertyError(
+                describe(f"boundaries[{key!r}]", "a multiscale.Boundary", repr(film))
+            )
         g, k = phase_names.index(pair[0]), phase_names.index(pair[1])
         given[min(g, k), max(g, k)] = film
     for g in range(count):

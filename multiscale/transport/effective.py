@@ -164,8 +164,12 @@ def effective_diffusivity(
     :mod:`multiscale.transport.boundary_model`; together with crystal tensors
     they are refused.
     """
-    check_options(boundary, backend, rtol)
+    check_options(boundary, backend, rtol, max_iterations)
     if isinstance(diffusivity, TessellatedCrystal | LabelledImage):
+        if spacing is not None:
+            raise InputError(
+                describe("spacing", "none with a crystal, which has its own size", spacing)
+            )
         problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
     else:
         if phases is not None or boundaries is not None:
@@ -177,6 +181,8 @@ def effective_diffusivity(
                     "give a field alone, or a crystal with phases=",
                 )
             )
+        if cells is not None:
+            raise InputError(describe("cells", "none with a field, which has its own", cells))
         field, is_tensor = check_field(diffusivity)
         h = check_spacing(spacing, field.ndim - 2 * is_tensor)
         tensors = (field, h) if is_tensor else None
@@ -193,7 +199,7 @@ def effective_diffusivity(
     return solve_voxels(problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations).result
 
 
-def check_options(boundary: str, backend: str, rtol: float) -> None:
+def check_options(boundary: str, backend: str, rtol: float, max_iterations: int = 1) -> None:
     """Check the options shared by all solves.
 
     Parameters
@@ -201,6 +207,8 @@ def check_options(boundary: str, backend: str, rtol: float) -> None:
     boundary, backend : str
         As given.
     rtol : float
+        As given.
+    max_iterations : int, optional
         As given.
 
     Raises
@@ -215,6 +223,9 @@ def check_options(boundary: str, backend: str, rtol: float) -> None:
             )
     if not (isinstance(rtol, float) and 1e-13 <= rtol < 1.0):
         raise InputError(describe("rtol", "a number from 1e-13 to 1", rtol))
+    whole = isinstance(max_iterations, int | np.integer) and not isinstance(max_iterations, bool)
+    if not whole or max_iterations < 1:
+        raise InputError(describe("max_iterations", "a whole number ≥ 1", max_iterations))
 
 
 def solve_voxels(

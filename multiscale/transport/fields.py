@@ -143,7 +143,12 @@ def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
         If shape or type do not fit, a value is negative or not finite, or a
         tensor is not symmetric positive semi-definite.
     """
-    raw = np.asarray(field)
+    try:
+        raw = np.asarray(field)
+    except ValueError:  # rows of different lengths
+        raise ImageError(
+            describe("diffusivity", "an array of real numbers", "rows of different lengths")
+        ) from None
     if raw.dtype.kind not in "fiu":
         raise ImageError(describe("diffusivity", "an array of real numbers", str(raw.dtype)))
     value = raw.astype(float)
@@ -540,6 +545,8 @@ def check_cells(cells: Sequence[int] | None, dimension: int) -> tuple[int, ...]:
         raise InputError(
             describe("cells", f"{dimension} numbers of voxels", "none", "pass cells=(64, 64, 64)")
         )
+    if not isinstance(cells, Sequence | np.ndarray) or isinstance(cells, str):
+        raise InputError(describe("cells", f"{dimension} whole numbers ≥ 1", cells))
     grid = tuple(cells)
     whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in grid)
     if len(grid) != dimension or not whole or min(grid) < 1:

@@ -545,7 +545,7 @@ def check_cells(cells: Sequence[int] | None, dimension: int) -> tuple[int, ...]:
         raise InputError(
             describe("cells", f"{dimension} numbers of voxels", "none", "pass cells=(64, 64, 64)")
         )
-    if not isinstance(cells, Sequence | np.ndarray) or isinstance(cells, str):
+    if not isinstance(cells, Sequence | np.ndarray):
         raise InputError(describe("cells", f"{dimension} whole numbers ≥ 1", cells))
     grid = tuple(cells)
     whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in grid)

@@ -19,8 +19,6 @@ from scipy.spatial.transform import Rotation
 
 import multiscale as ms
 
-EXTRAPOLATED = 0.01
-
 
 def miss(found, expected):
     """Largest error relative to the largest entry."""
@@ -229,8 +227,12 @@ class TestSphereArrays:
     @pytest.mark.parametrize("array", LATTICES)
     @pytest.mark.parametrize("k", [1e6, 100, 10, 0.1, 0])
     def test_extrapolated_from_96_voxels(self, array, k):
-        """A straight line in the voxel edge, 40³ … 96³."""
-        sizes = np.array([20, 24, 32, 40, 48])
+        """A straight line in the voxel edge, 48³ … 96³; measured −0.7 … +0.5 %.
+
+        The staircase of the spheres, not the scheme, scatters about the line.
+        """
+        sizes = np.array([24, 32, 40, 48])
         found = [self.octant(array, k, n).tensor[0, 0] for n in sizes]
         limit = np.polyfit(1 / sizes, found, 1)[1]
-        assert abs(limit / SPHERES[array][1][k] - 1) < EXTRAPOLATED
+        assert abs(limit / SPHERES[array][1][k] - 1) < 0.008
+        assert abs(found[-1] / SPHERES[array][1][k] - 1) < 0.022

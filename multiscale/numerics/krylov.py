@@ -101,7 +101,13 @@ def solve(
     q = np.zeros_like(rhs)
     alpha, rho_old = np.zeros(rhs.shape[1]), np.ones(rhs.shape[1])
     iteration = 0
-    while relative.max(initial=0.0) > rtol:
+    while not relative.max(initial=0.0) <= rtol:  # true for NaN too
+        if not np.isfinite(history[-1]):
+            raise ConvergenceError(
+                f"multigrid-preconditioned CG: residual became {history[-1]} at iteration "
+                f"{iteration}; the field holds values too far apart for double precision",
+                history,
+            )
         if iteration == max_iterations:
             raise ConvergenceError(
                 f"multigrid-preconditioned CG: expected relative residual {rtol:.1e}, reached "
@@ -124,12 +130,6 @@ def solve(
         relative = np.sqrt(_dots(r, r)) / norm
         history.append(float(relative.max()))
         iteration += 1
-        if not np.isfinite(history[-1]):
-            raise ConvergenceError(
-                f"multigrid-preconditioned CG: residual became {history[-1]} at iteration "
-                f"{iteration}; the field holds values too far apart for double precision",
-                history,
-            )
     true = rhs - _apply(*arrays, u)
     return u, SolveReport(iteration, np.sqrt(_dots(true, true)) / norm, tuple(history))
 

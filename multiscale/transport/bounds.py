@@ -92,6 +92,6 @@ def _checked(
         raise InputError(describe("bounds", "one fraction for each value", (k.shape, f.shape)))
     if not np.isfinite(k).all() or (k < 0).any():
         raise InputError(describe("bounds values", "finite numbers ≥ 0", k.tolist()))
-    if (f < 0).any() or abs(f.sum() - 1.0) > 1e-6:
+    if not (f >= 0).all() or not abs(f.sum() - 1.0) <= 1e-6:  # refuses NaN too
         raise InputError(describe("bounds fractions", "numbers ≥ 0 that sum to 1", f.tolist()))
     return k, f

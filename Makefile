@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STUDY ?= runs/llzo-lco
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart test check unit slow clean
+.PHONY: run quickstart test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -42,5 +42,13 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.core
 
+# the tests on the lowest versions that pyproject.toml allows
+lowest: $(BIN)/python
+	$(PYTHON) -m venv .venv-lowest
+	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*(d.replace('>=', '==') for d in p['dependencies']), sep='\n')" > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --editable . --constraint .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --constraint .venv-lowest/lowest.txt pytest pytest-xdist hypothesis numpydoc vtk
+	.venv-lowest/bin/python -m pytest -q -n 2 -m "not slow"
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -115,7 +115,7 @@ def test_works_where_no_cache_folder_can_be_written(tmp_path: Path) -> None:
     script = (
         "import numba.core.caching as c\n"
         "def refuse(self): raise OSError('read-only')\n"
-        "for l in (c.InTreeCacheLocator, c.UserWideCacheLocator, c.UserProvidedCacheLocator):\n"
+        "for l in [v for k, v in vars(c).items() if k.endswith('CacheLocator')]:\n"
         "    l.ensure_cache_path = refuse\n"
         "import multiscale.microstructure.rasteriser as r, numpy as np\n"
         "size = np.ones(2)\n"

@@ -116,18 +116,17 @@ def solve(
                 history,
             )
         z = preconditioner.precondition(r)
-        rho = _dots(r, z)
+        rho, along_last = _two_dots(r, q, z)
         # r·z less its part along the last r, = −α q·z: the single-precision cycle is not
         # quite the same operator twice, and this form forgives it
-        beta = np.maximum(-alpha * _dots(q, z) / rho_old, 0.0)
+        beta = np.maximum(-alpha * along_last / rho_old, 0.0)
         _combine(direction, z, np.where(relative > rtol, beta, 0.0))
         q = _apply(*arrays, direction)
         curvature = _dots(direction, q)
         active = (relative > rtol) & (curvature > 0)
-        alpha = np.divide(_dots(direction, r), curvature, out=np.zeros_like(rho), where=active)
-        _advance(u, direction, alpha, r, q)
+        alpha = np.divide(rho, curvature, out=np.zeros_like(rho), where=active)
+        relative = np.sqrt(_advance(u, direction, alpha, r, q)) / norm
         rho_old = np.where(rho != 0, rho, 1.0)
-        relative = np.sqrt(_dots(r, r)) / norm
         history.append(float(relative.max()))
         iteration += 1
     true = rhs - _apply(*arrays, u)
@@ -188,6 +187,17 @@ def _dots(x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _two_dots(x, y, z):  # type: ignore[no-untyped-def]
+    """x·z and y·z of corresponding columns, in one pass."""
+    first, second = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for i in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            first[c] += x[i, c] * z[i, c]
+            second[c] += y[i, c] * z[i, c]
+    return first, second
+
+
+@njit(cache=True)
 def _combine(p, z, beta):  # type: ignore[no-untyped-def]
     for i in range(p.shape[0]):
         for c in range(p.shape[1]):
@@ -196,7 +206,11 @@ def _combine(p, z, beta):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _advance(u, p, alpha, r, q):  # type: ignore[no-untyped-def]
+    """Step along p; return the squared norms of the new residuals."""
+    total = np.zeros(u.shape[1])
     for i in range(u.shape[0]):
         for c in range(u.shape[1]):
             u[i, c] += alpha[c] * p[i, c]
             r[i, c] -= alpha[c] * q[i, c]
+            total[c] += r[i, c] * r[i, c]
+    return total

@@ -35,6 +35,7 @@ SingleArray = NDArray[np.float32]
 @dataclass(frozen=True, slots=True)
 class _Level:
     indptr: NDArray[np.int64]
+    middle: NDArray[np.int64]
     indices: NDArray[np.int32]
     conductance: SingleArray
     inverse_diagonal: SingleArray
@@ -112,10 +113,11 @@ class Hierarchy:
         if depth == len(self.levels):
             return self.coarse_inverse @ b
         level = self.levels[depth]
-        x = np.zeros_like(b)
-        args = (level.indptr, level.indices, level.conductance, level.inverse_diagonal, b, x)
-        _sweep(*args, False)
-        coarse_b = _restricted_residual(*args, level.aggregate, level.coarse_nodes)
+        links = (level.indices, level.conductance, level.inverse_diagonal)
+        x: SingleArray = _forward_from_zero(level.indptr, level.middle, *links, b)
+        coarse_b = _restricted_residual(
+            level.middle, level.indptr, *links[:2], x, level.aggregate, level.coarse_nodes
+        )
         correction = self._cycle(depth + 1, coarse_b)
         if 0 < depth + 1 < len(self.levels):
             below = self.levels[depth + 1]
@@ -124,7 +126,7 @@ class Hierarchy:
             )
             correction += self._cycle(depth + 1, again)
         _prolong(level.aggregate, correction, x)
-        _sweep(*args, True)
+        _backward(level.indptr, *links, b, x)
         return x
 
 
@@ -150,10 +152,12 @@ def _level(
 ) -> _Level:
     diagonal = _diagonal(indptr, values, electrode)
     inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+    middle, ordered, conductance = _lower_first(indptr, indices, values)
     return _Level(
         indptr,
-        indices,
-        values.astype(np.float32),
+        middle,
+        ordered,
+        conductance,
         inverse.astype(np.float32),
         aggregate,
         count,
@@ -247,11 +251,52 @@ def _to_double(x, scale):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sweep(indptr, indices, g, inverse, b, x, backward):  # type: ignore[no-untyped-def]
-    """One Gauss–Seidel sweep; three columns share each pass over the links."""
-    n = x.shape[0]
-    for m in range(n):
-        i = n - 1 - m if backward else m
+def _lower_first(indptr, indices, g):  # type: ignore[no-untyped-def]
+    """Put each row's links to lower-numbered nodes first; return where they end."""
+    n = indptr.size - 1
+    middle = np.empty(n, np.int64)
+    sorted_indices, sorted_g = np.empty_like(indices), np.empty(g.size, np.float32)
+    for i in range(n):
+        place = indptr[i]
+        for k in range(indptr[i], indptr[i + 1]):
+            if indices[k] < i:
+                sorted_indices[place], sorted_g[place] = indices[k], g[k]
+                place += 1
+        middle[i] = place
+        for k in range(indptr[i], indptr[i + 1]):
+            if indices[k] >= i:
+                sorted_indices[place], sorted_g[place] = indices[k], g[k]
+                place += 1
+    return middle, sorted_indices, sorted_g
+
+
+@njit(cache=True)
+def _forward_from_zero(indptr, middle, indices, g, inverse, b):  # type: ignore[no-untyped-def]
+    """Forward Gauss–Seidel sweep from a zero start: only lower links matter."""
+    x = np.empty_like(b)
+    for i in range(b.shape[0]):
+        if b.shape[1] == 3:
+            s0, s1, s2 = b[i, 0], b[i, 1], b[i, 2]
+            for k in range(indptr[i], middle[i]):
+                j = indices[k]
+                v = g[k]
+                s0 += v * x[j, 0]
+                s1 += v * x[j, 1]
+                s2 += v * x[j, 2]
+            x[i, 0], x[i, 1], x[i, 2] = s0 * inverse[i], s1 * inverse[i], s2 * inverse[i]
+        else:
+            for c in range(b.shape[1]):
+                s = b[i, c]
+                for k in range(indptr[i], middle[i]):
+                    s += g[k] * x[indices[k], c]
+                x[i, c] = s * inverse[i]
+    return x
+
+
+@njit(cache=True)
+def _backward(indptr, indices, g, inverse, b, x):  # type: ignore[no-untyped-def]
+    """Backward Gauss–Seidel sweep; three columns share each pass over the links."""
+    for i in range(x.shape[0] - 1, -1, -1):
         if x.shape[1] == 3:
             s0, s1, s2 = b[i, 0], b[i, 1], b[i, 2]
             for k in range(indptr[i], indptr[i + 1]):
@@ -295,19 +340,18 @@ def _product(indptr, indices, g, inverse, x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _restricted_residual(indptr, indices, g, inverse, b, x, aggregate, count):  # type: ignore[no-untyped-def]
-    """Sum b − A x over each aggregate."""
+def _restricted_residual(middle, indptr, indices, g, x, aggregate, count):  # type: ignore[no-untyped-def]
+    """Sum the residual after a forward sweep from zero over each aggregate.
+
+    Each row was satisfied when its turn came, with its upper neighbours still
+    zero: what is left is their contribution.
+    """
     coarse = np.zeros((count, x.shape[1]), np.float32)
     for i in range(x.shape[0]):
-        if inverse[i] == 0.0:
-            continue
         a = aggregate[i]
-        diagonal = np.float32(1.0) / inverse[i]
         if x.shape[1] == 3:
-            s0 = b[i, 0] - diagonal * x[i, 0]
-            s1 = b[i, 1] - diagonal * x[i, 1]
-            s2 = b[i, 2] - diagonal * x[i, 2]
-            for k in range(indptr[i], indptr[i + 1]):
+            s0, s1, s2 = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+            for k in range(middle[i], indptr[i + 1]):
                 j = indices[k]
                 v = g[k]
                 s0 += v * x[j, 0]
@@ -318,8 +362,8 @@ def _restricted_residual(indptr, indices, g, inverse, b, x, aggregate, count):  
             coarse[a, 2] += s2
         else:
             for c in range(x.shape[1]):
-                s = b[i, c] - diagonal * x[i, c]
-                for k in range(indptr[i], indptr[i + 1]):
+                s = np.float32(0.0)
+                for k in range(middle[i], indptr[i + 1]):
                     s += g[k] * x[indices[k], c]
                 coarse[a, c] += s
     return coarse

@@ -37,7 +37,10 @@ def _distributions(material: Material) -> Html:
     if f.values.zeros:
         caption += f" Bars at the left edge: the {f.values.zeros} values that are exactly zero."
     if len(sizes) > 1:
-        caption += f" Grain sizes of {listing(sizes)} are pooled; the table tests them singly."
+        caption += (
+            f" Grain sizes of {listing(sizes)} are pooled; the test first shifts each to their "
+            "common mean of log D, and the table tests them singly too."
+        )
     every, most = len(levels(f.values.volume_fraction)), figures.MOST_ROWS
     if every > most:
         caption += f" {most} of {every} volume fractions are drawn."

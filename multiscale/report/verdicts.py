@@ -4,12 +4,14 @@ The axes of one polycrystal are correlated: they share its grains. Within one
 axis every value comes from another polycrystal, so the mode test runs on each
 axis apart, at a level divided by the number of axes (Bonferroni), which holds
 whatever the correlation. Positions and weights of the modes are estimated from
-all axes together; correlation does not bias those.
+all axes together; correlation does not bias those. Where a group pools several
+grain sizes, each size is first shifted to the common mean of log D: a trend with
+grain size would otherwise pass for modes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +80,7 @@ def judge(group: AxisValues) -> ModeVerdict:
     ModeVerdict
         Valid for correlated axes.
     """
+    group = levelled(group)
     axes = np.unique(group.axis)
     level = LEVEL / max(axes.size, 1)
     tests = [mode_test(group.diffusivity[group.axis == name], level=level) for name in axes]
@@ -94,6 +97,31 @@ def judge(group: AxisValues) -> ModeVerdict:
         pooled=pooled,
         apart=_apart(group, pooled) if modes == 1 else 0.0,
     )
+
+
+def levelled(group: AxisValues) -> AxisValues:
+    """Shift each grain size to the mean of log D over all sizes.
+
+    Parameters
+    ----------
+    group : AxisValues
+        Values of one or several grain sizes.
+
+    Returns
+    -------
+    AxisValues
+        The same with that trend taken out; values of exactly zero stay.
+    """
+    diffusivity = group.diffusivity.copy()
+    positive = diffusivity > 0
+    if not positive.any():
+        return group
+    common = np.log(diffusivity[positive]).mean()
+    for _, size in group.by_size():
+        here = positive & np.isin(group.grain_size, size.grain_size)
+        if here.any():
+            diffusivity[here] *= np.exp(common - np.log(diffusivity[here]).mean())
+    return replace(group, diffusivity=diffusivity)
 
 
 def _apart(group: AxisValues, pooled: ModeTest) -> float:

@@ -62,6 +62,24 @@ def test_copies_of_an_axis_bring_no_evidence(make_dataset: Callable[..., xr.Data
     assert find(dataset).verdicts["3D"][0.5].p_value == pytest.approx(min(1.0, 3 * alone))
 
 
+def test_a_trend_with_grain_size_is_not_two_modes(make_dataset: Callable[..., xr.Dataset]) -> None:
+    dataset = make_dataset(realisations=20)
+    size = dataset["grain_size"].values
+    sizes = np.unique(size)
+    assert sizes.size > 1
+    noise = np.exp(0.05 * np.random.default_rng(0).standard_normal(size.size))
+    value = np.where(size == sizes[0], 1e-12, 1e-13) * noise
+    shape = dataset["effective_diffusivity"].shape
+    finite = np.isfinite(dataset["effective_diffusivity"].values)
+    tensors = np.where(finite, value[:, None, None, None] * np.ones(shape), np.nan)
+    dataset["effective_diffusivity"] = dataset["effective_diffusivity"].copy(data=tensors)
+    raw = mode_test(value)
+    assert raw.modes == 2  # the trend alone looks like two modes
+    found = find(dataset)
+    verdicts = [v for one in found.verdicts.values() for v in one.values()]
+    assert {verdict.modes for verdict in verdicts} == {1}
+
+
 def test_percolation_explains_modes_that_it_makes(make_dataset: Callable[..., xr.Dataset]) -> None:
     dataset = make_dataset(ensembles=("2D",), fractions=(0.5,), sizes=(1e-6,), realisations=60)
     found = find(dataset)

@@ -212,15 +212,23 @@ class TestSphereArrays:
 
     @pytest.mark.parametrize("array", LATTICES)
     @pytest.mark.parametrize(
-        ("k", "bound"), [(1e6, 0.02), (100, 0.02), (10, 0.008), (0.1, 0.027), (0, 0.045)]
+        ("k", "low", "high"),
+        [
+            (1e6, 0.0, 0.02),
+            (100, 0.0, 0.02),
+            (10, -0.001, 0.008),
+            (0.1, -0.027, -0.008),
+            (0, -0.045, -0.015),
+        ],
     )
-    def test_error_at_48_voxels(self, array, k, bound):
+    def test_error_at_48_voxels(self, array, k, low, high):
         """Measured at 48³: +1.0 … +1.8, +0.8 … +1.6, +0.1 … +0.6, −1.1 … −2.5, −1.7 … −4.3 %.
 
-        k = 1e6 stands for ∞. Arithmetic means would miss by more than five times as much.
+        k = 1e6 stands for ∞. Arithmetic instead of harmonic means give +8 … +14, +7 … +13 and
+        +3 … +6 % above one, and −0.4 … 0 and −0.3 … −1.0 % below one.
         """
         result = self.octant(array, k, 24)
-        assert abs(result.tensor[0, 0] / SPHERES[array][1][k] - 1) < bound
+        assert low < result.tensor[0, 0] / SPHERES[array][1][k] - 1 < high
         assert result.iterations <= 20
 
     @pytest.mark.slow

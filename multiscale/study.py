@@ -41,6 +41,8 @@ from multiscale.transport.flux import flux_field
 
 HETEROINTERFACE_RADIUS = 0.15
 """Neighbourhood of a heterointerface, in mean grain edges."""
+LEAST_RADIUS = 1.5
+"""Voxels below which such a neighbourhood is not resolved and its share not stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,9 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
     radius = HETEROINTERFACE_RADIUS * plan.grain_size
     described = describe_microstructure(crystal, plan.cells, heterointerface_radius=radius)
     paths = percolation(crystal)
-    near = heterointerface_mask(crystal, plan.cells, radius=radius)
+    near = None
+    if radius >= LEAST_RADIUS * float(np.max(crystal.size / np.array(plan.cells))):
+        near = heterointerface_mask(crystal, plan.cells, radius=radius)
     record = SampleRecord(
         facts(study, plan),
         study.temperatures,

@@ -239,7 +239,7 @@ class SampleRecord:
         for name, figure, text, unit in scalars:
             self._blank(name, ("temperature",), text, unit)[number] = figure
 
-    def shares(self, number: int, flux: FluxField, near: NDArray[np.bool_]) -> None:
+    def shares(self, number: int, flux: FluxField, near: NDArray[np.bool_] | None) -> None:
         """Note the share of each part in flux and in dissipation.
 
         Parameters
@@ -248,8 +248,9 @@ class SampleRecord:
             Number of the temperature.
         flux : FluxField
             Flux on voxels.
-        near : (nx, ny[, nz]) bool ndarray
-            Neighbourhoods of heterointerfaces.
+        near : (nx, ny[, nz]) bool ndarray or None
+            Neighbourhoods of heterointerfaces; None where the grid does not resolve
+            them.
         """
         part = self._blank(
             "flux_share", ("temperature", "axis", "part"), "share of the flux along the axis", "1"
@@ -267,7 +268,7 @@ class SampleRecord:
             places = [list(self.coords[coordinate]).index(name) for name in names]
             for row, axis in enumerate(flux.axes):
                 array[number, axis, places] = values[row]
-        if flux.axes:
+        if flux.axes and near is not None:
             part[number, list(flux.axes), -1] = share_within(flux, near)
 
     def dataset(self) -> xr.Dataset:

@@ -3,6 +3,9 @@
 import functools
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,38 @@ def test_workers_that_keep_dying_end_the_run(tmp_path):
         run_all(
             functools.partial(die_always, tmp_path), range(3), workers=2, on_done=lambda _: None
         )
+
+
+SLOW_RUN = """
+import functools, os, sys, time
+from pathlib import Path
+from multiscale.ensemble import run_all
+
+def slow(folder, index):
+    (Path(folder) / f"{index}-{os.getpid()}").touch()
+    time.sleep(0.1)
+
+if __name__ == "__main__":
+    run_all(
+        functools.partial(slow, sys.argv[1]), range(10_000), workers=2, on_done=lambda _: None
+    )
+"""
+
+
+def test_workers_leave_with_a_killed_parent(tmp_path):
+    script, folder = tmp_path / "slow.py", tmp_path / "out"
+    script.write_text(SLOW_RUN)
+    folder.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(folder)])
+    deadline = time.monotonic() + 60
+    while len(workers := {path.name.split("-")[1] for path in folder.iterdir()}) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline + 10, "workers outlive their parent"
+        time.sleep(0.05)
 
 
 def test_the_pool_is_sized_to_the_machine():

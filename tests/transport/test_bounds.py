@@ -14,7 +14,7 @@ def test_wiener_by_hand():
 
 
 def test_hashin_shtrikman_by_hand():
-    """K1 + f2/(1/(K2 − K1) + f1/(d K1)), 10.1063/1.1728579, eq. 3.16."""
+    """K1 + f2/(1/(K2 − K1) + f1/(d K1)): Hashin & Shtrikman 1962, 10.1063/1.1728579."""
     k1, k2, f1, f2 = 1.0, 10.0, 0.7, 0.3
     for d in (2, 3):
         low = k1 + f2 / (1 / (k2 - k1) + f1 / (d * k1))

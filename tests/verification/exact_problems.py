@@ -154,9 +154,8 @@ def _squares(n, contrast):
 def checkerboard(contrast):
     """Two-dimensional checkerboard, √(k1 k2): Dykhne, Sov. Phys. JETP 32, 63 (1971).
 
-    At the corners the potential goes as r^λ with tan(πλ/4)² = k2/k1, so an energy
-    converges as h^2λ: Berlyand & Novikov, SIAM J. Math. Anal. 34, 385 (2002),
-    10.1137/S0036141001388300 has the corner exponents.
+    At the corners the potential goes as r^λ; potential and flux match between quadrants
+    if tan(πλ/4)² = k2/k1, and an energy then converges as h^2λ.
     """
     exponent = 4 / np.pi * np.arctan(1 / np.sqrt(contrast))
     return ConvergingProblem(

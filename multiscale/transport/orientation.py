@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from multiscale.microstructure import rotation_matrices
+
 FloatArray = NDArray[np.float64]
 
 
-def rotation_matrices(quaternions: FloatArray, dimension: int) -> FloatArray:
-    """Turn unit quaternions into rotation matrices.
+def frame_rotations(quaternions: FloatArray, dimension: int) -> FloatArray:
+    """Turn unit quaternions into rotations of a frame of two or three axes.
 
     Parameters
     ----------
@@ -23,17 +25,12 @@ def rotation_matrices(quaternions: FloatArray, dimension: int) -> FloatArray:
     (n, dimension, dimension) ndarray
         Rotation matrices.
     """
-    w, x, y, z = np.asarray(quaternions, dtype=float).T
-    if dimension == 2:
-        angle = 2 * np.arctan2(z, w)
-        c, s = np.cos(angle), np.sin(angle)
-        return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], axis=-2)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    if dimension == 3:
+        return rotation_matrices(quaternions)
+    w, _, _, z = np.asarray(quaternions, dtype=float).T
+    angle = 2 * np.arctan2(z, w)
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], axis=-2)
 
 
 def grain_tensors(
@@ -64,7 +61,7 @@ def grain_tensors(
         if value.ndim == 0:
             out[grains] = float(value) * np.eye(dimension)
             continue
-        r = rotation_matrices(quaternions[grains], value.shape[0])
+        r = frame_rotations(quaternions[grains], value.shape[0])
         turned = np.einsum("gab,bc,gdc->gad", r, value, r)
         turned = 0.5 * (turned + np.swapaxes(turned, 1, 2))
         out[grains] = turned[:, :dimension, :dimension]

@@ -58,8 +58,16 @@ class _OneLineErrors(TyperGroup):
         except MultiscaleError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            place = error.filename or "file system"
+            print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except MemoryError as error:
+            reason = " ".join(str(error).split()) or "more than this machine has"
+            print(f"error: not enough memory ({reason}); use fewer cells", file=sys.stderr)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            print("interrupted; finished samples are kept: run again to go on", file=sys.stderr)
             raise typer.Exit(130) from None
 
 
@@ -341,8 +349,15 @@ def solve(
     voxels = read_image(image, dataset=dataset, spacing=_edges(spacing))
     if voxels.spacing is None:
         raise ImageError(describe(image, "a spacing", "none in the file", "pass --spacing 5nm"))
-    given = dict(_assignment(text) for text in diffusivity)
-    field = field_of_labels(voxels.values, given, voxels.phase_names, str(image))
+    if dataset is None and voxels.name == "labels" and voxels.phase_names:
+        voxels = read_image(image, dataset="phases", spacing=_edges(spacing))
+    given: dict[str, float] = {}
+    for label, value in map(_assignment, diffusivity):
+        if label in given:
+            raise InputError(describe(f"--diffusivity {label}", "each label once", diffusivity))
+        given[label] = value
+    names = () if voxels.name == "labels" else voxels.phase_names
+    field = field_of_labels(voxels.values, given, names, str(image))
     result = effective_diffusivity(
         field, spacing=voxels.spacing, boundary=boundary, rtol=rtol, backend=backend
     )

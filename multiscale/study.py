@@ -160,7 +160,8 @@ def run_study(
     run_all(task, first, workers=1, on_done=on_done)  # compiles what the workers will load
     rest = [index for index in todo if index not in first]
     run_all(task, rest, workers=workers or default_workers(), on_done=on_done)
-    finished = store.finished([plan.index for plan in plans])[0]
+    everything = range(study.total)  # what earlier runs stored counts too
+    finished = store.finished(everything)[0]
     if not finished:
         raise ComputationError(f"no sample could be computed; the first: {failures[0].error}")
     results = with_properties(study, store.merge(finished, attributes(study)))
@@ -329,7 +330,7 @@ def facts(study: Study, plan: SamplePlan) -> SampleFacts:
     SampleFacts
         For its record.
     """
-    swept = study.swept_phase or ""
+    swept = study.swept_phase or next(iter(plan.fractions))
     return SampleFacts(
         plan.ensemble,
         len(plan.cells),
@@ -535,6 +536,12 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
     list of tuple of str
         Name, quantity, value, uncertainty, valid range, source.
     """
+    used = {name: one.name for name, one in study.phases.items() if one is not None}
+    substitutes = {
+        one.name: f" [made for {' | '.join(one.between)}, used for {' | '.join(pair)}]"
+        for pair, one in study.boundaries.items()
+        if sorted(one.between) != sorted(used[name] for name in pair)
+    }
     given: dict[str, Material | BoundaryProperties] = {
         one.name: one for one in study.phases.values() if one is not None
     }
@@ -551,6 +558,13 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
             if outside and quantity.valid is not None:
                 valid += f" (extrapolated at {', '.join(outside)})"
             rows.append(
-                (name, quantity.name, quantity.law(), quantity.doubt(), valid, quantity.origin())
+                (
+                    name,
+                    quantity.name,
+                    quantity.law(),
+                    quantity.doubt(),
+                    valid,
+                    quantity.origin() + substitutes.get(name, ""),
+                )
             )
     return rows

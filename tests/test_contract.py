@@ -198,6 +198,24 @@ def test_generate_and_solve(tmp_path):
     assert answer["flux_imbalance"] <= 1e-8
 
 
+def test_names_select_phases_not_grain_numbers(tmp_path):
+    image = tmp_path / "two.h5"
+    two = ms.polycrystal(grains=2, size=(1e-6, 1e-6), phases={"A": 0.7, "B": 0.3}, seed=3)
+    ms.write_image(image, two, cells=(32, 32))
+    label = ["-d", "A=1e-12", "-d", "B=1e-16", "--json"]
+    plain, named = (
+        json.loads(multiscale("solve", image, *label, *more).stdout)["tensor_m2_per_s"]
+        for more in ([], ["--dataset", "phases"])
+    )
+    assert plain == named
+    assert "'A'" in refused(multiscale("solve", image, *label, "--dataset", "labels"))
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tiny_study):
+    for target in ("/dev/null/x", "/proc/x"):
+        assert target in refused(multiscale("run", tiny_study, "--samples", 1, "-o", target))
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".npy", ".tif"])
 def test_solve_own_image(tmp_path, suffix):
     import tifffile
@@ -236,6 +254,7 @@ def bad_solves(folder):
     yield ["solve", whole, "-d", "0=-1e-12", "-d", "1=0", "--spacing", "1nm"], "-1e-12"
     yield ["solve", whole, "-d", "0=1e-12m/s", "-d", "1=0", "--spacing", "1nm"], "m/s"
     yield ["solve", whole, "-d", "0=fast", "-d", "1=0", "--spacing", "1nm"], "fast"
+    yield ["solve", whole, *label, "-d", "0=1"], "each label once"
     yield ["solve", whole, "-d", "0", "-d", "1=0", "--spacing", "1nm"], "LABEL=VALUE"
     yield ["solve", whole, "-d", "0=1", "-d", "1=0"], "--spacing"
     yield ["solve", whole, "-d", "0=1", "-d", "1=0", "--spacing", "1parsec"], "parsec"
@@ -259,6 +278,7 @@ def test_bad_images_are_one_line(tmp_path):
         ('LLZO = "LLZO"', 'LLZO = "LZLO"', ["LZLO", "LLZO"]),
         ("rtol = 1e-6", "rtol = nan", ["transport.rtol"]),
         ("seed = 5", "seed = -5", ["study.seed"]),
+        ("seed = 5", "seed = 18446744073709551616000", ["study.seed"]),
         ("[300, 350]", "[300, -350]", ["temperatures_K"]),
         ("[300, 350]", '"hot"', ["temperatures_K"]),
         ("cells = [20, 20, 20]", "cells = [20, 20]", ["cells"]),

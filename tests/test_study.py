@@ -15,6 +15,53 @@ from multiscale.study import (
     run_study,
 )
 
+SINGLE = """
+[study]
+title = "One phase"
+question = "Does a ceramic of one phase get its report?"
+seed = 1
+
+[[ensembles]]
+name = "2D"
+recipe = "{recipe}"
+cells = [40, 40]
+
+[sweep]
+grain_size_nm = [50, 500]
+realisations = 1
+
+[phases]
+LLZO = "LLZO"
+
+[boundaries]
+"LLZO|LLZO" = "LLZO-LCO"
+
+[transport]
+temperatures_K = [300, 350]
+driving_force = "concentration"
+boundary = "periodic"
+"""
+
+RECIPE = """
+description = "One phase."
+dimension = 2
+grains = 30
+grain_size_nm = 100
+periodic = true
+
+[seeding]
+law = "poisson"
+
+[grain_sizes]
+law = "voronoi"
+
+[orientation]
+law = "random"
+
+[phases]
+LLZO = 1.0
+"""
+
 
 def changed(folder, *pairs):
     file = folder / "study.toml"
@@ -155,6 +202,21 @@ def test_a_failed_sample_is_told_and_the_rest_is_kept(tiny_study, monkeypatch):
     assert [one.index for one in outcome.failures] == [0, 2]
     assert all("no balance" in one.error for one in outcome.failures)
     assert outcome.results["sample"].values.tolist() == [1, 3]
+
+
+def test_a_single_phase_without_swept_fractions_has_its_report(tmp_path):
+    (tmp_path / "study.toml").write_text(SINGLE.format(recipe=tmp_path / "recipe.toml"))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    outcome = run_study(tmp_path, workers=1)
+    assert not outcome.failures
+    assert (outcome.results["target_volume_fraction"] == 1.0).all()
+    page = outcome.report.read_text(encoding="utf-8")
+    assert "made for LLZO | Li0.53CoO2, used for LLZO | LLZO" in page
+
+
+def test_fewer_samples_do_not_shrink_what_is_there(tiny_study):
+    assert run_study(tiny_study, workers=1).results.sizes["sample"] == 4
+    assert run_study(tiny_study, workers=1, samples=1).results.sizes["sample"] == 4
 
 
 def test_outcome_is_frozen(tiny_study):

@@ -37,7 +37,7 @@ class _HeadEntry(Strict):
 
     title: Text
     question: Text
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _EnsembleEntry(Strict):

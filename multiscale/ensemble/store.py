@@ -53,7 +53,10 @@ class SampleStore:
         if fresh and found is not None:
             shutil.rmtree(folder)
             found = None
-        if found is None and folder.exists() and any(folder.iterdir()):
+        if found not in (None, study_hash) and not any(self.samples.glob("*.nc")):
+            manifest.unlink()  # a run that stored nothing
+            found = None
+        if found is None and folder.exists() and _foreign(folder):
             raise StoreError(
                 describe(
                     folder,
@@ -297,6 +300,11 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise StoreError(
             describe(path, "a netCDF-4 file of results", str(error), "run the study again")
         ) from None
+
+
+def _foreign(folder: Path) -> bool:
+    """Whether a folder holds anything but an empty folder for samples."""
+    return any(one.name != "samples" or any(one.iterdir()) for one in folder.iterdir())
 
 
 def _manifest_hash(path: Path) -> str | None:

@@ -80,6 +80,13 @@ def test_another_study_needs_fresh(tmp_path):
     assert SampleStore(tmp_path, "f" * 16, {}, fresh=True).finished([0])[0] == []
 
 
+def test_a_run_that_stored_nothing_does_not_bar_the_next(tmp_path):
+    SampleStore(tmp_path, HASH, {})
+    SampleStore(tmp_path, "f" * 16, {}).write(0, one(1.0))
+    with pytest.raises(StoreError, match=r"--fresh"):
+        SampleStore(tmp_path, HASH, {})
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_folder_of_other_things_is_never_emptied(tmp_path, fresh):
     (tmp_path / "thesis.tex").write_text("years of work")

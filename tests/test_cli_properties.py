@@ -80,7 +80,7 @@ def test_an_interruption_ends_with_a_word_and_130(monkeypatch):
     monkeypatch.setattr(cli, "names", interrupted)
     result = run("properties", "list")
     assert result.exit_code == 130
-    assert result.stderr == "interrupted\n"
+    assert result.stderr == "interrupted; finished samples are kept: run again to go on\n"
 
 
 @pytest.mark.parametrize("command", [("properties", "list"), ("properties", "show"), ("generate",)])

@@ -25,6 +25,8 @@ _HOME = {
     "write_image": "multiscale.microstructure",
     "Boundary": "multiscale.properties",
     "isotropic_average": "multiscale.properties",
+    "TransportCoefficients": "multiscale.properties",
+    "transport_coefficients": "multiscale.properties",
     "circuit_diffusivity": "multiscale.network",
     "percolation": "multiscale.network",
     "run_study": "multiscale.study",
@@ -35,6 +37,7 @@ __all__ = [
     "EffectiveDiffusivity",
     "LabelImage",
     "Polycrystal",
+    "TransportCoefficients",
     "__version__",
     "circuit_diffusivity",
     "effective_diffusivity",
@@ -44,6 +47,7 @@ __all__ = [
     "polycrystal",
     "read_image",
     "run_study",
+    "transport_coefficients",
     "write_image",
 ]
 
@@ -57,7 +61,12 @@ if TYPE_CHECKING:
         write_image,
     )
     from multiscale.network import circuit_diffusivity, percolation
-    from multiscale.properties import Boundary, isotropic_average
+    from multiscale.properties import (
+        Boundary,
+        TransportCoefficients,
+        isotropic_average,
+        transport_coefficients,
+    )
     from multiscale.study import run_study
     from multiscale.transport import EffectiveDiffusivity, effective_diffusivity
 

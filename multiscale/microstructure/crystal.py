@@ -11,10 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import RecipeError, ResolutionError, describe
-from multiscale.microstructure.boundaries import build_grain_graph
+from multiscale.microstructure.boundaries import area_by_type, build_grain_graph
 from multiscale.microstructure.grain_size import lognormal_volumes, transport_weights
 from multiscale.microstructure.orientation import random_orientations
-from multiscale.microstructure.phases import assign_phases, check_phases, gaussian_field
+from multiscale.microstructure.phases import (
+    assign_phases,
+    check_phases,
+    gaussian_field,
+    volume_fractions,
+)
 from multiscale.microstructure.power_cells import cell_measures, check_seeds
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.rasteriser import check_cells, rasterise, rasterise_labels
@@ -89,6 +94,18 @@ class Polycrystal:
     def tessellation(self) -> Tessellation:
         """Exact geometry of the cells, computed once."""
         return tessellate(self.seeds, self.size, self.weights, periodic=self.periodic)
+
+    @property
+    def volume_fractions(self) -> dict[str, float]:
+        """Volume fraction of each phase."""
+        return volume_fractions(self.phases, self.tessellation.volumes, self.phase_names)
+
+    @property
+    def area_density(self) -> dict[str, float]:
+        """Boundary area of each type per volume [1/m]; in 2D length per area."""
+        box = float(np.prod(self.size))
+        areas = area_by_type(self.tessellation.facets, self.phases, self.phase_names)
+        return {name: area / box for name, area in areas.items()}
 
     def labels(self, cells: Sequence[int]) -> NDArray[np.int32]:
         """Find the grain of each voxel of a grid.

@@ -18,6 +18,7 @@ from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.grain_size import equivalent_diameters
 from multiscale.microstructure.junctions import Heterointerfaces, find_heterointerfaces
 from multiscale.microstructure.labelled import LabelImage
+from multiscale.microstructure.phases import volume_fractions
 from multiscale.microstructure.power_cells import FacetTable
 from multiscale.microstructure.power_diagram import Floats
 from multiscale.microstructure.voxel_facets import ImageFacets
@@ -236,13 +237,12 @@ def describe_microstructure(
     volumes, facets, image = measured.volumes, measured.facets, measured.image
     diameters = equivalent_diameters(volumes, crystal.dimension)
     names = crystal.phase_names
-    shares = np.bincount(crystal.phases, volumes, minlength=len(names)) / box
     areas = area_by_type(facets, crystal.phases, names)
     spacing = crystal.size / np.array(image.shape)
     return Descriptors(
         dimension=crystal.dimension,
         grains=crystal.grains,
-        volume_fractions={name: float(share) for name, share in zip(names, shares, strict=True)},
+        volume_fractions=volume_fractions(crystal.phases, volumes, names),
         mean_volume=float(volumes.mean()),
         volume_cv=float(volumes.std() / volumes.mean()),
         mean_diameter=float(diameters.mean()),

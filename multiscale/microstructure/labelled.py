@@ -13,7 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
 from multiscale.errors import ImageError, describe
-from multiscale.microstructure.boundaries import build_grain_graph
+from multiscale.microstructure.boundaries import area_by_type, build_grain_graph
+from multiscale.microstructure.phases import volume_fractions
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.voxel_facets import (
     ImageFacets,
@@ -74,6 +75,18 @@ class LabelImage:
         """Grain volumes [m³], in 2D areas [m²]."""
         counts = np.bincount(self.labels.ravel(), minlength=self.grains)
         return np.asarray(counts * np.prod(self.spacing))
+
+    @property
+    def volume_fractions(self) -> dict[str, float]:
+        """Volume fraction of each phase."""
+        return volume_fractions(self.phases, self.volumes, self.phase_names)
+
+    @property
+    def area_density(self) -> dict[str, float]:
+        """Boundary area of each type per volume [1/m]; in 2D length per area."""
+        box = float(np.prod(self.size))
+        areas = area_by_type(self.facets(), self.phases, self.phase_names)
+        return {name: area / box for name, area in areas.items()}
 
     def phase_image(self) -> NDArray[np.int8]:
         """Find the phase of each voxel.

@@ -9,14 +9,14 @@ swapped between phases as long as the worst volume error gets smaller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from multiscale.errors import RecipeError, describe
-from multiscale.microstructure.power_diagram import Floats
+from multiscale.microstructure.power_diagram import Floats, Ints
 
 FRACTION_TOLERANCE = 1e-6  # of the sum of the fractions
 CELLS_PER_CORRELATION_LENGTH = 4
@@ -177,3 +177,24 @@ def _best_exchange(
     side, pick = np.unravel_index(int(np.argmin(miss)), miss.shape)
     back = int(options[side, pick])
     return int(giving[pick]), int(taking[back - 1]) if back > 0 else -1
+
+
+def volume_fractions(phases: Ints, volumes: Floats, phase_names: Sequence[str]) -> dict[str, float]:
+    """Add up the share of the volume of each phase.
+
+    Parameters
+    ----------
+    phases : (n,) array of int
+        Phase of each grain.
+    volumes : (n,) array
+        Grain volumes, which fill the box.
+    phase_names : sequence of str
+        Phase names.
+
+    Returns
+    -------
+    dict of str to float
+        They sum to 1.
+    """
+    shares = np.bincount(phases, volumes, minlength=len(phase_names)) / volumes.sum()
+    return {name: float(share) for name, share in zip(phase_names, shares, strict=True)}

@@ -11,12 +11,14 @@ flagged as extrapolated where it is used elsewhere.
 Quantities are *self*-diffusivities. The charge diffusivity divides by the Haven ratio;
 chemical diffusivities (with the thermodynamic factor) are never mixed in.
 
-Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``, ``average``.
+Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``, ``average``,
+``driving_force``.
 """
 
 from multiscale.properties.average import isotropic_average
 from multiscale.properties.boundary import Boundary
 from multiscale.properties.catalogue import load, names
+from multiscale.properties.driving_force import TransportCoefficients, transport_coefficients
 from multiscale.properties.material import BoundaryProperties, Material
 from multiscale.properties.quantity import Number, Quantity
 
@@ -26,7 +28,9 @@ __all__ = [
     "Material",
     "Number",
     "Quantity",
+    "TransportCoefficients",
     "isotropic_average",
     "load",
     "names",
+    "transport_coefficients",
 ]

@@ -120,6 +120,12 @@ class ValueEntry(Sourced):
         return self._quantity(name, dimension, number, None, math.inf)
 
 
+class FactorEntry(ValueEntry):
+    """A factor, which cannot be zero."""
+
+    value: Positive
+
+
 class LawEntry(Sourced):
     """A value, or an Arrhenius law by prefactor or by the value at one temperature."""
 
@@ -207,7 +213,8 @@ class MaterialFile(Strict):
     self_diffusivity: LawEntry | None = None
     layered_self_diffusivity: LayeredEntry | None = None
     lithium_density: ValueEntry | None = None
-    haven_ratio: ValueEntry | None = None
+    haven_ratio: FactorEntry | None = None
+    segregation_factor: FactorEntry | None = None
 
     @model_validator(mode="after")
     def _one_diffusivity(self) -> Self:
@@ -227,5 +234,5 @@ class BoundaryFile(Strict):
     width: ValueEntry
     across: TransportEntry
     along: TransportEntry
-    segregation_factor: ValueEntry | None = None
+    segregation_factor: FactorEntry | None = None
     boundary_energy: ValueEntry | None = None

@@ -92,6 +92,9 @@ def _material(file: MaterialFile, path: Path, data: dict[str, object]) -> Materi
         c_ratio=ratio,
         lithium_density=_optional(density, "lithium_density", "number_density", path),
         haven_ratio=_optional(haven, "haven_ratio", "dimensionless", path),
+        segregation_factor=_optional(
+            file.segregation_factor, "segregation_factor", "dimensionless", path
+        ),
         content=data,
     )
 

@@ -36,6 +36,9 @@ class Material:
         Li number density [1/m³].
     haven_ratio : Quantity or None
         Self- over charge diffusivity; 1 where None.
+    segregation_factor : Quantity or None
+        Lithium held in local equilibrium, relative to the other phases' factors; 1 where
+        None. Counts where the concentration drives.
     content : Mapping
         The file as read, for provenance.
     """
@@ -48,6 +51,7 @@ class Material:
     c_ratio: Quantity | None
     lithium_density: Quantity | None
     haven_ratio: Quantity | None
+    segregation_factor: Quantity | None
     content: Mapping[str, Any]
 
     @property
@@ -58,7 +62,13 @@ class Material:
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """All that the file gives."""
-        given = (self.in_plane, self.c_ratio, self.lithium_density, self.haven_ratio)
+        given = (
+            self.in_plane,
+            self.c_ratio,
+            self.lithium_density,
+            self.haven_ratio,
+            self.segregation_factor,
+        )
         return tuple(one for one in given if one is not None)
 
     def diffusivity(self, temperature: float) -> Estimate:

@@ -24,6 +24,8 @@ _HOME = {
     "read_image": "multiscale.microstructure",
     "write_image": "multiscale.microstructure",
     "Boundary": "multiscale.properties",
+    "BoundaryRule": "multiscale.properties",
+    "BoundaryRules": "multiscale.properties",
     "isotropic_average": "multiscale.properties",
     "TransportCoefficients": "multiscale.properties",
     "transport_coefficients": "multiscale.properties",
@@ -34,6 +36,8 @@ _HOME = {
 
 __all__ = [
     "Boundary",
+    "BoundaryRule",
+    "BoundaryRules",
     "EffectiveDiffusivity",
     "LabelImage",
     "Polycrystal",
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     from multiscale.network import circuit_diffusivity, percolation
     from multiscale.properties import (
         Boundary,
+        BoundaryRule,
+        BoundaryRules,
         TransportCoefficients,
         isotropic_average,
         transport_coefficients,

@@ -16,6 +16,7 @@ Files in reading order
     crystal         the analytic object and its recipe
     seeding, grain_size, phases, orientation
                     the four laws that the recipe draws from
+    misorientation  how two grains and the plane between them lie to each other
     power_diagram, power_cells, tessellation
                     vertices by convex lifting; facets and cells; lines and points
     rasteriser      voxels of a polycrystal
@@ -53,6 +54,14 @@ from multiscale.microstructure.labelled import (
     label_image,
     split_phases,
 )
+from multiscale.microstructure.misorientation import (
+    c_axis_angle,
+    c_axis_angle_to_plane,
+    csl_deviation,
+    csl_sigma,
+    disorientation,
+    matching_rule,
+)
 from multiscale.microstructure.orientation import random_orientations, rotation_matrices
 from multiscale.microstructure.power_cells import FacetTable
 from multiscale.microstructure.rasteriser import naive_labels, rasterise, rasterise_labels
@@ -80,13 +89,19 @@ __all__ = [
     "area_by_type",
     "boundary_type",
     "boundary_types",
+    "c_axis_angle",
+    "c_axis_angle_to_plane",
     "check_resolution",
     "correlation_length",
+    "csl_deviation",
+    "csl_sigma",
     "describe_microstructure",
+    "disorientation",
     "facet_types",
     "find_heterointerfaces",
     "heterointerface_mask",
     "label_image",
+    "matching_rule",
     "naive_labels",
     "polycrystal",
     "random_orientations",

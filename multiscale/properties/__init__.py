@@ -11,12 +11,13 @@ flagged as extrapolated where it is used elsewhere.
 Quantities are *self*-diffusivities. The charge diffusivity divides by the Haven ratio;
 chemical diffusivities (with the thermodynamic factor) are never mixed in.
 
-Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``, ``average``,
-``driving_force``.
+Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``,
+``boundary_rules``, ``average``, ``driving_force``.
 """
 
 from multiscale.properties.average import isotropic_average
 from multiscale.properties.boundary import Boundary
+from multiscale.properties.boundary_rules import BoundaryRule, BoundaryRules
 from multiscale.properties.catalogue import load, names
 from multiscale.properties.driving_force import TransportCoefficients, transport_coefficients
 from multiscale.properties.material import BoundaryProperties, Material
@@ -25,6 +26,8 @@ from multiscale.properties.quantity import Number, Quantity
 __all__ = [
     "Boundary",
     "BoundaryProperties",
+    "BoundaryRule",
+    "BoundaryRules",
     "Material",
     "Number",
     "Quantity",

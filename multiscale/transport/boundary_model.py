@@ -24,15 +24,25 @@ Hashin, J. Mech. Phys. Solids 50, 2509 (2002), 10.1016/S0022-5096(02)00050-9
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from multiscale.errors import PropertyError, describe, nearest
-from multiscale.properties import Boundary
+from multiscale.transport.boundary_classes import BoundaryClasses, BoundaryMap, films_by_pair
+
+__all__ = [
+    "LARGEST_REPLACEMENT",
+    "NEGLIGIBLE_SHEET",
+    "STEEPEST",
+    "BoundaryMap",
+    "Films",
+    "films",
+    "normals_from_faces",
+    "normals_from_seeds",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -43,71 +53,117 @@ LARGEST_REPLACEMENT = 0.4
 NEGLIGIBLE_SHEET = 1e-6
 """Sheets that conduct less than this times the voxels beside them are left out."""
 
-BoundaryMap = Mapping[tuple[str, str], Boundary] | Mapping[str, Boundary]
-
 
 @dataclass(frozen=True, slots=True)
 class Films:
-    """Film properties for every pair of phases.
+    """Film properties of every class of boundary.
 
     Parameters
     ----------
-    width : (p, p) ndarray
-        Film width [m]; zero where the pair has no film.
-    across, along : (p, p) ndarray
+    classes : BoundaryClasses
+        What the classes are and which facet belongs to which.
+    width : (c,) ndarray
+        Film width [m]; zero where a pair of phases has no film.
+    across, along : (c,) ndarray
         Coefficients of the film [m²/s], Hart's segregation factor included.
     """
 
+    classes: BoundaryClasses
     width: FloatArray
     across: FloatArray
     along: FloatArray
 
-    def resistance(self, bulk: FloatArray) -> FloatArray:
-        """Excess areal resistance on the side of the first phase.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Classes: ``"A|B"`` for each pair of phases, ``"A|B rule"`` for each rule of it."""
+        return self.classes.names
+
+    def classify(
+        self,
+        first_phase: NDArray[np.integer],
+        second_phase: NDArray[np.integer],
+        first_orientation: FloatArray | None,
+        second_orientation: FloatArray | None,
+        normal: FloatArray,
+    ) -> NDArray[np.int64]:
+        """Find the class of each facet.
 
         Parameters
         ----------
-        bulk : (p,) ndarray
-            Bulk coefficient of each phase.
+        first_phase, second_phase : (m,) int ndarray
+            Phases on either side.
+        first_orientation, second_orientation : (m, 4) ndarray or None
+            Quaternions of the grains on either side; needed where rules are.
+        normal : (m, d) ndarray
+            Unit normals.
 
         Returns
         -------
-        (p, p) ndarray
-            R_g of row phase g against column phase k; infinite where the
-            film blocks.
+        (m,) int ndarray
+            Place in ``names``; −1 where there is no film.
+
+        Raises
+        ------
+        PropertyError
+            If rules are to be asked of grains without orientations.
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inverse_bulk = np.where(bulk > 0, 1.0 / bulk, 0.0)[:, None]
-            excess = 0.5 * self.width * (1.0 / self.across - inverse_bulk)
-        return np.where(self.width > 0, excess, 0.0)
+        return self.classes.classify(
+            first_phase, second_phase, first_orientation, second_orientation, normal
+        )
 
-    def sheet(self, bulk: FloatArray) -> FloatArray:
-        """Excess sheet conductance of each pair.
+    def resistance(self, classes: NDArray[np.integer], bulk: FloatArray) -> FloatArray:
+        """Excess areal resistance on one side of each facet.
 
         Parameters
         ----------
-        bulk : (p,) ndarray
-            Bulk coefficient of each phase.
+        classes : (m,) int ndarray
+            Class of each facet; −1 for no film.
+        bulk : (m,) ndarray
+            Bulk coefficient on this side.
 
         Returns
         -------
-        (p, p) ndarray
+        (m,) ndarray
+            R_g; infinite where the film blocks, zero where there is none.
+        """
+        has = (classes >= 0) & (self.width[classes] > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse_bulk = np.where(bulk > 0, 1.0 / bulk, 0.0)
+            excess = 0.5 * self.width[classes] * (1.0 / self.across[classes] - inverse_bulk)
+        return np.where(has, excess, 0.0)
+
+    def sheet(
+        self, classes: NDArray[np.integer], first_bulk: FloatArray, second_bulk: FloatArray
+    ) -> FloatArray:
+        """Excess sheet conductance of each facet.
+
+        Parameters
+        ----------
+        classes : (m,) int ndarray
+            Class of each facet; −1 for no film.
+        first_bulk, second_bulk : (m,) ndarray
+            Bulk coefficient on either side.
+
+        Returns
+        -------
+        (m,) ndarray
             G = δ (K∥ − mean bulk) [m × coefficient].
         """
-        mean = 0.5 * (bulk[:, None] + bulk[None, :])
-        return np.where(self.width > 0, self.width * (self.along - mean), 0.0)
+        has = (classes >= 0) & (self.width[classes] > 0)
+        mean = 0.5 * (first_bulk + second_bulk)
+        return np.where(has, self.width[classes] * (self.along[classes] - mean), 0.0)
 
 
 def films(
     boundaries: BoundaryMap | None, phase_names: Sequence[str], bulk: Sequence[float]
 ) -> Films | None:
-    """Tabulate the films between all pairs of phases.
+    """Tabulate the films of all classes of boundary.
 
     Parameters
     ----------
     boundaries : mapping or None
-        ``("LLZO", "LCO")`` or ``"LLZO|LCO"`` → :class:`Boundary`; None for no
-        films at all.
+        ``("LLZO", "LCO")`` or ``"LLZO|LCO"`` → :class:`Boundary` or
+        :class:`BoundaryRules`; None for no films at all.
     phase_names : sequence of str
         Phases in the order of their index.
     bulk : sequence of float
@@ -122,55 +178,22 @@ def films(
     Raises
     ------
     PropertyError
-        If a pair is unknown or a pair of conducting phases has no entry.
+        If a pair is unknown, a pair of conducting phases has no entry, or
+        rules do not fit their pair.
     """
     if boundaries is None:
         return None
-    count = len(phase_names)
-    width, across, along = (np.zeros((count, count)) for _ in range(3))
-    given = {}
-    for key, film in boundaries.items():
-        pair = tuple(key.split("|")) if isinstance(key, str) else tuple(key)
-        for name in pair:
-            if name not in phase_names or len(pair) != 2:
-                raise PropertyError(
-                    describe(
-                        f"boundaries[{key!r}]",
-                        "two phase names of this crystal",
-                        "|".join(map(str, pair)),
-                        nearest(str(name), phase_names),
-                    )
-                )
-        if not isinstance(film, Boundary):
-            raise PropertyError(
-                describe(f"boundaries[{key!r}]", "a multiscale.Boundary", repr(film))
-            )
-        g, k = phase_names.index(pair[0]), phase_names.index(pair[1])
-        given[min(g, k), max(g, k)] = film
-    for g in range(count):
-        for k in range(g, count):
-            if (g, k) in given:
-                film = given[g, k]
-                for table, value in (
-                    (width, film.width),
-                    (across, film.segregation * film.across),
-                    (along, film.segregation * film.along),
-                ):
-                    table[g, k] = table[k, g] = value
-            elif bulk[g] > 0 and bulk[k] > 0:
-                names = f"{phase_names[g]}|{phase_names[k]}"
-                raise PropertyError(
-                    describe(
-                        "boundaries",
-                        f"an entry for {names}",
-                        sorted(
-                            "|".join(pair) if not isinstance(pair, str) else pair
-                            for pair in boundaries
-                        ),
-                        f"add ({phase_names[g]!r}, {phase_names[k]!r}): Boundary(...)",
-                    )
-                )
-    return Films(width, across, along)
+    classes = BoundaryClasses.of(films_by_pair(boundaries, phase_names, bulk), phase_names)
+    table = np.array(
+        [
+            (0.0, 0.0, 0.0)
+            if film is None
+            else (film.width, film.segregation * film.across, film.segregation * film.along)
+            for film in classes.films
+        ]
+    )
+    width, across, along = np.ascontiguousarray(table.T)
+    return Films(classes, width, across, along)
 
 
 @njit(cache=True)

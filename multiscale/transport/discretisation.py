@@ -78,6 +78,11 @@ class VoxelProblem:
         Excess areal resistance on the lower and the upper side of each face.
     sheet : (m,) ndarray
         Excess sheet conductance of each face.
+    classes : (m,) int ndarray or None, optional
+        Class of each face, −1 for no film; None where the pair of phases
+        says it all.
+    class_names : tuple of str, optional
+        Classes by number; the pairs of phases unless given.
     """
 
     bulk: FloatArray
@@ -87,6 +92,8 @@ class VoxelProblem:
     faces: Faces | None
     resistance: FloatArray
     sheet: FloatArray
+    classes: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -120,6 +127,7 @@ class VoxelProblem:
             faces=Faces(*parts),
             resistance=self.resistance[inside],
             sheet=self.sheet[inside],
+            classes=None if self.classes is None else self.classes[inside],
         )
 
 
@@ -196,7 +204,9 @@ def boundary_faces(
     )
 
 
-def film_table(faces: Faces, table: Films, bulk: FloatArray) -> tuple[FloatArray, FloatArray]:
+def film_table(
+    faces: Faces, table: Films, classes: NDArray[np.integer], bulk: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Look up the excess quantities of each boundary face.
 
     Parameters
@@ -204,7 +214,9 @@ def film_table(faces: Faces, table: Films, bulk: FloatArray) -> tuple[FloatArray
     faces : Faces
         Faces between grains.
     table : Films
-        Film of every pair of phases.
+        Film of every class of boundary.
+    classes : (m,) int ndarray
+        Class of each face.
     bulk : (p,) ndarray
         Bulk coefficient of each phase.
 
@@ -215,11 +227,13 @@ def film_table(faces: Faces, table: Films, bulk: FloatArray) -> tuple[FloatArray
     sheet : (m,) ndarray
         G of each face.
     """
-    side = table.resistance(bulk)
-    resistance = np.stack([side[faces.lower, faces.upper], side[faces.upper, faces.lower]], axis=1)
+    lower, upper = bulk[faces.lower], bulk[faces.upper]
+    resistance = np.stack(
+        [table.resistance(classes, lower), table.resistance(classes, upper)], axis=1
+    )
     steep = np.abs(faces.normal[np.arange(faces.axis.size), faces.axis])
     tilted = np.where(resistance > 0, resistance / np.maximum(steep, STEEPEST)[:, None], resistance)
-    return tilted, table.sheet(bulk)[faces.lower, faces.upper]
+    return tilted, table.sheet(classes, lower, upper)
 
 
 def face_conductances(problem: VoxelProblem, periodic: bool) -> tuple[FloatArray, FloatArray]:

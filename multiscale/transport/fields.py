@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from multiscale.errors import ImageError, InputError, PropertyError, describe, nearest
 from multiscale.transport.boundary_model import (
     BoundaryMap,
+    Films,
     films,
     normals_from_faces,
     normals_from_seeds,
@@ -422,9 +423,11 @@ class VoxelGeometry:
         Names by phase index.
     faces : Faces
         Faces between grains.
+    orientations : (n, 4) ndarray, optional
+        Unit quaternion of each grain; an image has none.
     """
 
-    __slots__ = ("faces", "labels", "phase", "phase_names", "spacing")
+    __slots__ = ("faces", "labels", "orientations", "phase", "phase_names", "spacing")
 
     def __init__(
         self,
@@ -433,9 +436,11 @@ class VoxelGeometry:
         spacing: FloatArray,
         phase_names: tuple[str, ...],
         faces: Faces,
+        orientations: FloatArray | None = None,
     ) -> None:
         self.labels, self.phase, self.spacing = labels, phase, spacing
         self.phase_names, self.faces = phase_names, faces
+        self.orientations = orientations
 
     @classmethod
     def of(
@@ -485,11 +490,36 @@ class VoxelGeometry:
             area = np.zeros(3)
             area[:d] = spacing.prod() / spacing
             normal = normals_from_faces(axis, labels, index, area, WINDOW, crystal.periodic, d)
-        up = index.copy()
-        rows = np.arange(axis.size)
-        up[rows, axis] = (up[rows, axis] + 1) % np.asarray(labels.shape)[axis]
+        up = _upper(axis, index, labels.shape)
         faces = Faces(axis, index, wraps, normal, phase[tuple(index.T)], phase[tuple(up.T)])
-        return cls(labels, phase, spacing, tuple(crystal.phase_names), faces)
+        turned = getattr(crystal, "orientations", None)
+        orientations = None if turned is None else np.asarray(turned, dtype=float)
+        return cls(labels, phase, spacing, tuple(crystal.phase_names), faces, orientations)
+
+    def classes(self, table: Films) -> NDArray[np.int64]:
+        """Find the class of each boundary face.
+
+        Parameters
+        ----------
+        table : Films
+            Films of every class.
+
+        Returns
+        -------
+        (m,) int ndarray
+            Place in ``table.names``; −1 where there is no film.
+
+        Raises
+        ------
+        PropertyError
+            If rules are to be asked of grains without orientations.
+        """
+        faces, turned = self.faces, self.orientations
+        if turned is None or not table.classes.rules:
+            return table.classify(faces.lower, faces.upper, None, None, faces.normal)
+        up = _upper(faces.axis, faces.index, self.labels.shape)
+        lower, upper = self.labels[tuple(faces.index.T)], self.labels[tuple(up.T)]
+        return table.classify(faces.lower, faces.upper, turned[lower], turned[upper], faces.normal)
 
     def problem(self, bulk: Sequence[float], boundaries: BoundaryMap | None) -> VoxelProblem:
         """Put coefficients on the voxels and films on the faces.
@@ -499,7 +529,7 @@ class VoxelGeometry:
         bulk : sequence of float
             Coefficient of each phase.
         boundaries : mapping or None
-            Film of each pair of phases; None for none.
+            Film, or films by rules, of each pair of phases; None for none.
 
         Returns
         -------
@@ -509,7 +539,7 @@ class VoxelGeometry:
         Raises
         ------
         PropertyError
-            If a boundary type has no film.
+            If a boundary type has no film, or has rules and the grains no orientations.
         """
         values = np.asarray(bulk, dtype=float)
         table = films(boundaries, self.phase_names, values.tolist())
@@ -517,8 +547,28 @@ class VoxelGeometry:
         if table is None:
             empty = (np.zeros((0, 2)), np.zeros(0))
             return VoxelProblem(field, self.spacing, self.phase, self.labels, None, *empty)
-        excess = film_table(self.faces, table, values)
-        return VoxelProblem(field, self.spacing, self.phase, self.labels, self.faces, *excess)
+        classes = self.classes(table)
+        excess = film_table(self.faces, table, classes, values)
+        return VoxelProblem(
+            field,
+            self.spacing,
+            self.phase,
+            self.labels,
+            self.faces,
+            *excess,
+            classes,
+            table.names,
+        )
+
+
+def _upper(
+    axis: NDArray[np.int8], index: NDArray[np.int32], shape: tuple[int, ...]
+) -> NDArray[np.int32]:
+    """Find the voxel on the upper side of each face."""
+    up = index.copy()
+    rows = np.arange(axis.size)
+    up[rows, axis] = (up[rows, axis] + 1) % np.asarray(shape)[axis]
+    return up
 
 
 def check_cells(cells: Sequence[int] | None, dimension: int) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 Every link with current I and displacement d carries the moment I d; the sum of
 all moments is V times the mean flux, so shares of flux add up to one. Moments
 belong to the voxel halves they run through, those inside a film's sheet to the
-boundary type. The dissipation share of a part is its share of Σ I²/g: it is also
-∂ln D_eff / ∂ln(conductance of that part: K, 1/R or G), and adds up to one over
-grains, films crossed (``across``) and sheets (``along``). A fast film replaces
-bulk, so its across share is negative: the excess over that bulk.
+class of boundary: its type, or the rule of that type which holds. The dissipation
+share of a part is its share of Σ I²/g: it is also ∂ln D_eff / ∂ln(conductance of
+that part: K, 1/R or G), and adds up to one over grains, films crossed (``across``)
+and sheets (``along``). A fast film replaces bulk, so its across share is negative:
+the excess over that bulk.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.transport.boundary_classes import class_table, type_names
 from multiscale.transport.cell_problem import AxisSolutions
 from multiscale.transport.discretisation import Network, VoxelProblem
 from multiscale.transport.effective import VoxelSolution
@@ -36,7 +38,8 @@ class FluxField:
         Flux density of each voxel per unit gradient [m²/s], pointing down the
         gradient.
     parts : tuple of str
-        Phases, then ``"along A|B"`` for each boundary type.
+        Phases, then ``"along A|B"`` for each boundary type, each followed by
+        ``"along A|B rule"`` for the rules it has.
     flux_share : (len(axes), parts) ndarray
         Share of the flux along the driven axis; each row sums to one.
     dissipation_parts : tuple of str
@@ -59,45 +62,6 @@ class FluxField:
         return magnitude
 
 
-def type_table(count: int) -> NDArray[np.int32]:
-    """Number the unordered pairs of phases.
-
-    Parameters
-    ----------
-    count : int
-        Number of phases.
-
-    Returns
-    -------
-    (p, p) int32 ndarray
-        Pair (g, k) in the order (0,0), (0,1), …, (1,1), …
-    """
-    table = np.zeros((count, count), np.int32)
-    first, second = np.triu_indices(count)
-    table[first, second] = table[second, first] = np.arange(first.size)
-    return table
-
-
-def type_names(phase_names: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the boundary types in the order of :func:`type_table`.
-
-    Parameters
-    ----------
-    phase_names : tuple of str
-        Phases.
-
-    Returns
-    -------
-    tuple of str
-        ``"A|B"``, names sorted.
-    """
-    first, second = np.triu_indices(len(phase_names))
-    return tuple(
-        "|".join(sorted((phase_names[g], phase_names[k])))
-        for g, k in zip(first, second, strict=True)
-    )
-
-
 def flux_field(solution: VoxelSolution, phase_names: tuple[str, ...]) -> FluxField:
     """Compute flux vectors and shares from a solved problem.
 
@@ -114,10 +78,11 @@ def flux_field(solution: VoxelSolution, phase_names: tuple[str, ...]) -> FluxFie
         Vectors and shares.
     """
     problem = solution.problem
-    pieces = [_one_run(problem, network, run, len(phase_names)) for network, run in solution.runs]
+    types = problem.class_names or type_names(phase_names)
+    table = class_table(types, phase_names)
+    pieces = [_one_run(problem, network, run, table, len(types)) for network, run in solution.runs]
     pieces = [piece for piece in pieces if piece[0].size]
     axes = tuple(axis for _, run in solution.runs for axis in run.axes)
-    types = type_names(phase_names)
     along = tuple(f"along {name}" for name in types)
     across = tuple(f"across {name}" for name in types)
     d, p, t = problem.dimension, len(phase_names), len(types)
@@ -157,17 +122,24 @@ def share_within(field: FluxField, mask: NDArray[np.bool_]) -> FloatArray:
 
 
 def _one_run(
-    problem: VoxelProblem, network: Network, run: AxisSolutions, phases: int
+    problem: VoxelProblem,
+    network: Network,
+    run: AxisSolutions,
+    table: NDArray[np.int32],
+    kinds: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Vectors, flux by part and dissipation by part for the axes of one run."""
-    d, voxels = problem.dimension, problem.bulk.size
+    d, voxels, phases = problem.dimension, problem.bulk.size, len(table)
     graph, kept = run.graph, np.flatnonzero(run.kept)
     axes = np.asarray(run.axes, dtype=np.int64)
-    types = type_table(phases)
     sheets = network.sheet_face
-    sheet_type = np.zeros(sheets.size, np.int32)
-    if problem.faces is not None and sheets.size:
-        sheet_type = types[problem.faces.lower[sheets], problem.faces.upper[sheets]]
+    face_type = _face_types(problem, table)
+    sheet_type = face_type[sheets]
+    ruled = np.zeros((0, voxels), np.int32)
+    if kinds > phases * (phases + 1) // 2 and problem.faces is not None:
+        ruled = np.full((d, *problem.bulk.shape), -1, np.int32)
+        ruled[(problem.faces.axis, *problem.faces.index.T)] = face_type
+        ruled = ruled.reshape(d, voxels)
     moment, loss = _link_sums(
         graph.indptr,
         graph.indices,
@@ -182,23 +154,33 @@ def _one_run(
         problem.bulk.ravel(),
         problem.phase.ravel(),
         sheet_type,
-        types,
+        table,
+        kinds,
+        ruled,
         problem.spacing,
         not graph.electrode.any(),
     )
     whole = np.zeros((axes.size, voxels + sheets.size, d))
     whole[:, kept] = moment
-    flux = np.zeros((axes.size, phases + int(types.max()) + 1))
+    flux = np.zeros((axes.size, phases + kinds))
     for m, a in enumerate(axes):
         flux[m, :phases] = np.bincount(
             problem.phase.ravel(), whole[m, :voxels, a], minlength=phases
         )
-        flux[m, phases:] = np.bincount(
-            sheet_type, whole[m, voxels:, a], minlength=int(types.max()) + 1
-        )
+        flux[m, phases:] = np.bincount(sheet_type, whole[m, voxels:, a], minlength=kinds)
     vector = _spread_sheets(problem, whole[:, :voxels].copy(), whole[:, voxels:], sheets)
     vector = vector.reshape(axes.size, *problem.cells, d) / problem.spacing.prod()
     return vector, flux, loss
+
+
+def _face_types(problem: VoxelProblem, table: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Class of each boundary face; faces without a film count with their pair of phases."""
+    if problem.faces is None:
+        return np.zeros(0, np.int32)
+    pair = table[problem.faces.lower, problem.faces.upper]
+    if problem.classes is None:
+        return pair
+    return np.where(problem.classes >= 0, problem.classes, pair).astype(np.int32)
 
 
 def _spread_sheets(
@@ -234,13 +216,15 @@ def _link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     phase,
     sheet_type,
     types,
+    pairs,
+    ruled,
     spacing,
     wrap,
 ):
     """Moment of every node and dissipation of every part."""
     n, d = position.shape
     m = axes.size
-    phases, pairs = types.shape[0], types.max() + 1
+    phases = types.shape[0]
     moment = np.zeros((m, n, d))
     loss = np.zeros((m, phases + 2 * pairs))
     step = np.empty(d)
@@ -269,6 +253,10 @@ def _link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     loss[p, phase[mine]] += inside
                     if other < voxels:
                         kind = types[phase[mine], phase[other]]
+                        if ruled.shape[0] > 0:
+                            lower = mine if step[normal] > 0 else other
+                            if ruled[normal, lower] >= 0:
+                                kind = ruled[normal, lower]
                         loss[p, phases + kind] += 0.5 * power - inside
                     else:
                         loss[p, phases + sheet_type[other - voxels]] += power - inside

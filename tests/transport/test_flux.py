@@ -7,8 +7,9 @@ import pytest
 
 import multiscale as ms
 from multiscale.transport import VoxelGeometry, solve_voxels
+from multiscale.transport.boundary_classes import type_names, type_table
 from multiscale.transport.fields import plain_problem
-from multiscale.transport.flux import flux_field, share_within, type_names, type_table
+from multiscale.transport.flux import flux_field, share_within
 
 NAMES = ("A", "B")
 BULK = {"A": 1.0, "B": 0.2}

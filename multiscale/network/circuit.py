@@ -74,8 +74,8 @@ def circuit_diffusivity(
     phases : mapping of str to float
         Isotropic diffusivity of each phase in m²/s; zero for pores.
     boundaries : mapping, optional
-        :class:`~multiscale.properties.Boundary` of each pair of phases, keyed ``("A", "B")``
-        or ``"A|B"`` in either order; no films if left out.
+        :class:`~multiscale.properties.Boundary`, or films by rules, of each pair of phases,
+        keyed ``("A", "B")`` or ``"A|B"`` in either order; no films if left out.
     boundary : {"periodic", "dirichlet"}, optional
         Periodic cell problem, or fixed values on two opposite faces and no flux through the
         others, axis by axis. By default what the crystal is.

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import PropertyError, describe, nearest
+from multiscale.microstructure import matching_rule
 from multiscale.network.grains import GrainNetwork
-from multiscale.properties import Boundary
+from multiscale.properties import Boundary, BoundaryRules
 
 Floats = NDArray[np.float64]
 
-BoundaryMap = Mapping[tuple[str, str], Boundary] | Mapping[str, Boundary]
+BoundaryFilm = Boundary | BoundaryRules
+BoundaryMap = Mapping[tuple[str, str], BoundaryFilm] | Mapping[str, BoundaryFilm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def film_coefficients(boundaries: BoundaryMap | None, bulk: Floats, network: Gra
 
     Parameters
     ----------
-    boundaries : mapping of pair or "A|B" to Boundary, or None
+    boundaries : mapping of pair or "A|B" to Boundary or BoundaryRules, or None
         Films by the phases they part, in either order; None for no films at all.
     bulk : ndarray, shape (n,)
         Bulk coefficients: facets of a grain that blocks need no film.
@@ -101,15 +103,26 @@ def film_coefficients(boundaries: BoundaryMap | None, bulk: Floats, network: Gra
     Raises
     ------
     PropertyError
-        If a pair is unknown, given twice, or missing between conducting grains.
+        If a pair is unknown, given twice, or missing between conducting grains, or its
+        rules cannot be asked of it.
     """
     table = np.zeros((len(network.boundary_types), 3))
     given: set[str] = set()
+    ruled: list[tuple[str, BoundaryRules]] = []
     for key, film in (boundaries or {}).items():
         name = _type_name(key, network, given)
         given.add(name)
-        row = table[network.boundary_types.index(name)]
-        row[:] = film.width, film.segregation * film.across, film.segregation * film.along
+        place = f"boundaries[{key!r}]"
+        if isinstance(film, BoundaryRules):
+            first, _, second = name.partition("|")
+            film.check_between(first, second, place)
+            ruled.append((name, film))
+        elif not isinstance(film, Boundary):
+            raise PropertyError(
+                describe(place, "a multiscale.Boundary or BoundaryRules", repr(film))
+            )
+        usual = film.default if isinstance(film, BoundaryRules) else film
+        table[network.boundary_types.index(name)] = _row(usual)
     if boundaries is not None:
         conducts = (bulk[network.first] > 0) & (bulk[network.second] > 0)
         for t in np.unique(network.types[conducts]):
@@ -118,8 +131,36 @@ def film_coefficients(boundaries: BoundaryMap | None, bulk: Floats, network: Gra
                 raise PropertyError(
                     describe("boundaries", f"a film for {missing!r}", sorted(given), "add it")
                 )
-    width, across, along = table[network.types].T
+    found = table[network.types]
+    for name, rules in ruled:
+        here = np.flatnonzero(network.types == network.boundary_types.index(name))
+        match = _matches(rules, name, here, network)
+        for number, rule in enumerate(rules.rules):
+            found[here[match == number]] = _row(rule.film)
+    width, across, along = found.T
     return Films(width, across, along)
+
+
+def _row(film: Boundary) -> tuple[float, float, float]:
+    return film.width, film.segregation * film.across, film.segregation * film.along
+
+
+def _matches(
+    rules: BoundaryRules, name: str, facets: NDArray[np.intp], network: GrainNetwork
+) -> NDArray[np.int64]:
+    """Rule that each of these facets of one type meets, −1 for none."""
+    one, _, two = name.partition("|")
+    first, second = network.first[facets], network.second[facets]
+    swap = network.phases[first] != network.phase_names.index(one)
+    turned = network.orientations
+    return matching_rule(
+        rules.rules,
+        rules.symmetry,
+        (one, two),
+        turned[np.where(swap, second, first)],
+        turned[np.where(swap, first, second)],
+        network.normal[facets],
+    )
 
 
 def _type_name(key: tuple[str, str] | str, network: GrainNetwork, given: set[str]) -> str:

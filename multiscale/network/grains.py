@@ -53,6 +53,8 @@ class GrainNetwork:
         Grain, axis and side (0 low, 1 high) of each contact with a box face.
     wall_area, wall_distance : ndarray, shape (w,)
         Area of the contact in m² (2D: m) and distance of the seed from it in m.
+    orientations : ndarray, shape (n, 4)
+        Unit quaternion of each grain.
     """
 
     size: Floats
@@ -74,6 +76,7 @@ class GrainNetwork:
     wall_side: Integers
     wall_area: Floats
     wall_distance: Floats
+    orientations: Floats
 
     @property
     def dimension(self) -> int:
@@ -150,6 +153,7 @@ def grain_network(crystal: Polycrystal) -> GrainNetwork:
         wall_side=_integers(wall_image.sum(axis=1) > 0),
         wall_area=np.asarray(walls.area, dtype=np.float64),
         wall_distance=np.maximum(walls.distance_first, 1e-6 * float(np.min(crystal.size))),
+        orientations=np.asarray(crystal.orientations, dtype=np.float64),
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,14 @@ from multiscale.ensemble.store import MERGED, read_dataset
 from multiscale.errors import ComputationError, StudyError, describe
 from multiscale.microstructure import Polycrystal, describe_microstructure, heterointerface_mask
 from multiscale.network import circuit_diffusivity, percolation
-from multiscale.properties import Boundary, BoundaryProperties, Material
-from multiscale.provenance import config_hash, git_revision, versions
+from multiscale.properties import (
+    Boundary,
+    BoundaryProperties,
+    Material,
+    TransportCoefficients,
+    transport_coefficients,
+)
+from multiscale.provenance import Estimate, config_hash, git_revision, versions
 from multiscale.report import exemplars, write_report
 from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
 from multiscale.transport.flux import flux_field
@@ -72,25 +79,6 @@ class StudyOutcome:
     resumed: int
     failures: tuple[Outcome, ...]
     rejected: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Coefficients:
-    """What the solver is given at one temperature, by phase and boundary type.
-
-    Parameters
-    ----------
-    bulk : mapping of str to float
-        Coefficient K of each phase: D, or c D for chemical-potential driving.
-    films : mapping of (str, str) to Boundary
-        Films in the same reading.
-    density : mapping of str to float
-        c of each phase [1/m³]; ones for concentration driving.
-    """
-
-    bulk: Mapping[str, float]
-    films: Mapping[tuple[str, str], Boundary]
-    density: Mapping[str, float]
 
 
 def run_study(
@@ -265,34 +253,36 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
     fields, solution = None, None
     for number, temperature in enumerate(study.temperatures):
         given = coefficients(study, temperature)
-        bulk = [given.bulk[name] for name in crystal.phase_names]
+        bulk = [float(given.phases[name]) for name in crystal.phase_names]
         if study.backend == "fipy":
             result = effective_diffusivity(
                 crystal,
                 cells=plan.cells,
-                phases=given.bulk,
-                boundaries=given.films,
+                phases=given.phases,
+                boundaries=given.boundaries,
                 boundary=study.boundary,
                 rtol=study.rtol,
                 backend="fipy",
             )
         else:
-            problem = geometry.problem(bulk, given.films)
+            problem = geometry.problem(bulk, given.boundaries)
             solution = solve_voxels(
                 problem, boundary=study.boundary, rtol=study.rtol, start=solution
             )
             result = solution.result
         circuit = circuit_tensor(study, crystal, given)
-        record.transport(number, given.bulk, given.density, result, circuit)
+        record.transport(number, given, result, circuit)
         if solution is not None:
             flux = flux_field(solution, crystal.phase_names)
             record.shares(number, flux, near)
             if number == 0 and plan.realisation == 0:
-                fields = flux_slices(geometry, solution, flux, temperature)
+                fields = flux_slices(geometry, solution, flux, temperature, record.weight)
     return record.dataset(), fields
 
 
-def circuit_tensor(study: Study, crystal: Polycrystal, given: Coefficients) -> NDArray[np.float64]:
+def circuit_tensor(
+    study: Study, crystal: Polycrystal, given: TransportCoefficients
+) -> NDArray[np.float64]:
     """Solve the same problem on the grain graph.
 
     Parameters
@@ -301,7 +291,7 @@ def circuit_tensor(study: Study, crystal: Polycrystal, given: Coefficients) -> N
         Which boundary condition.
     crystal : Polycrystal
         The grains.
-    given : Coefficients
+    given : TransportCoefficients
         Coefficients at one temperature.
 
     Returns
@@ -312,7 +302,8 @@ def circuit_tensor(study: Study, crystal: Polycrystal, given: Coefficients) -> N
     """
     if crystal.periodic != (study.boundary == "periodic"):
         return np.full((crystal.dimension, crystal.dimension), np.nan)
-    return circuit_diffusivity(crystal, given.bulk, given.films, study.boundary).tensor
+    phases = {name: float(value) for name, value in given.phases.items()}
+    return circuit_diffusivity(crystal, phases, given.boundaries, study.boundary).tensor
 
 
 def facts(study: Study, plan: SamplePlan) -> SampleFacts:
@@ -341,7 +332,43 @@ def facts(study: Study, plan: SamplePlan) -> SampleFacts:
     )
 
 
-def coefficients(study: Study, temperature: float) -> Coefficients:
+def diffusivities(
+    study: Study, temperature: float
+) -> tuple[dict[str, Estimate], dict[tuple[str, str], Boundary]]:
+    """Look up the diffusivities that the chosen driving force calls for.
+
+    Parameters
+    ----------
+    study : Study
+        Properties and driving force.
+    temperature : float
+        Absolute temperature [K].
+
+    Returns
+    -------
+    phases : dict of str to Estimate
+        [m²/s]; ``concentration``: self-diffusivities; ``chemical_potential``: charge
+        diffusivities, that is over the Haven ratio.
+    boundaries : dict of (str, str) to Boundary
+        Films in the same reading: they have the geometric mean of the Haven ratios beside
+        them, as their ratios to the bulk refer to the geometric mean of diffusivities.
+    """
+    own, films = study.phases_at(temperature), study.boundaries_at(temperature)
+    if study.driving_force == "concentration":
+        return own, films
+    charge, haven = dict(own), dict.fromkeys(own, 1.0)
+    for name, material in study.phases.items():
+        if material is not None and material.haven_ratio is not None:
+            charge[name] = material.charge_diffusivity(temperature)
+            haven[name] = material.haven_ratio.evaluate(temperature).value
+    for pair, film in films.items():
+        ratio = math.sqrt(haven[pair[0]] * haven[pair[1]])
+        if ratio != 1.0:
+            films[pair] = replace(film, across=film.across / ratio, along=film.along / ratio)
+    return charge, films
+
+
+def coefficients(study: Study, temperature: float) -> TransportCoefficients:
     """Form the coefficients that the chosen driving force calls for.
 
     Parameters
@@ -353,28 +380,14 @@ def coefficients(study: Study, temperature: float) -> Coefficients:
 
     Returns
     -------
-    Coefficients
-        ``concentration``: K = D, films s D with Hart's segregation factor s.
-        ``chemical_potential``: K = c D, films s c̄ D with c̄ the mean of the two
-        sides; D_eff = K_eff/⟨c⟩.
-
-    References
-    ----------
-    Hart, Acta Metall. 5, 597 (1957), 10.1016/0001-6160(57)90127-X.
+    TransportCoefficients
+        As :func:`multiscale.transport_coefficients` makes them.
     """
-    bulk = {name: one.value for name, one in study.phases_at(temperature).items()}
-    density = dict.fromkeys(bulk, 1.0)
-    if study.driving_force == "chemical_potential":
-        for name, material in study.phases.items():
-            known = None if material is None else material.lithium_density
-            density[name] = 0.0 if known is None else known.evaluate(temperature).value
-    films = {}
-    for pair, film in study.boundaries_at(temperature).items():
-        factor = film.segregation * 0.5 * (density[pair[0]] + density[pair[1]])
-        films[pair] = Boundary(
-            width=film.width, across=factor * film.across, along=factor * film.along
-        )
-    return Coefficients({name: density[name] * bulk[name] for name in bulk}, films, density)
+    estimates, films = diffusivities(study, temperature)
+    bulk = {name: one.value for name, one in estimates.items()}
+    if study.driving_force == "concentration":
+        return transport_coefficients(bulk, films, segregation=study.segregation_at(temperature))
+    return transport_coefficients(bulk, films, density=study.density_at(temperature))
 
 
 def attributes(study: Study) -> dict[str, Any]:
@@ -501,10 +514,11 @@ def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:
     across, along = (np.full((len(study.temperatures), len(types)), np.nan) for _ in range(2))
     width = np.full(len(types), np.nan)
     for row, temperature in enumerate(study.temperatures):
-        for name, estimate in study.phases_at(temperature).items():
+        estimates, films = diffusivities(study, temperature)
+        for name, estimate in estimates.items():
             bulk[row, phases.index(name)] = estimate.value
             error[row, phases.index(name)] = estimate.stderr
-        for pair, film in study.boundaries_at(temperature).items():
+        for pair, film in films.items():
             place = types.index("|".join(sorted(pair)))
             across[row, place], along[row, place] = film.across, film.along
             width[place] = film.width
@@ -546,7 +560,10 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
         one.name: one for one in study.phases.values() if one is not None
     }
     given |= {one.name: one for one in study.boundaries.values()}
-    rows = []
+    rows = [
+        (name, "segregation_factor", f"{factor:g}", "not stated", "not stated", "the study file")
+        for name, factor in sorted(study.segregation.items())
+    ]
     for name, one in sorted(given.items()):
         for quantity in one.quantities:
             outside = [

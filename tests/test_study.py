@@ -1,19 +1,24 @@
 """The chain: what goes into the solver, and that all its answers are kept."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from multiscale import properties
 from multiscale.config import load_study
 from multiscale.errors import StoreError
+from multiscale.provenance import config_hash
 from multiscale.study import (
     coefficients,
     compute_sample,
     first_of_each_ensemble,
     rebuild_report,
     run_study,
+    sources,
 )
+from multiscale.units import BOLTZMANN, ELEMENTARY_CHARGE
 
 SINGLE = """
 [study]
@@ -79,10 +84,10 @@ CHEMICAL = ('"concentration"', '"chemical_potential"')
 def test_concentration_driving_uses_diffusivities(tiny_study):
     study = load_study(tiny_study)
     given = coefficients(study, 300.0)
-    assert given.bulk == {name: one.value for name, one in study.phases_at(300.0).items()}
-    assert set(given.density.values()) == {1.0}
+    assert given.phases == {name: one.value for name, one in study.phases_at(300.0).items()}
+    assert set(given.weights.values()) == {1.0}
     film = study.boundaries_at(300.0)["LCO", "LLZO"]
-    assert given.films["LCO", "LLZO"].across == pytest.approx(film.across, rel=1e-12, abs=0)
+    assert given.boundaries["LCO", "LLZO"].across == pytest.approx(film.across, rel=1e-12, abs=0)
 
 
 def test_chemical_potential_driving_weighs_with_the_lithium_density(tiny_study):
@@ -94,11 +99,103 @@ def test_chemical_potential_driving_weighs_with_the_lithium_density(tiny_study):
     }
     assert density["LLZO"] == pytest.approx(2.39e28, rel=0.01)
     for name, value in plain.items():
-        assert given.bulk[name] == pytest.approx(density[name] * value, rel=1e-12)
+        assert given.phases[name] == pytest.approx(density[name] * value, rel=1e-12)
     film = study.boundaries_at(300.0)["LCO", "LLZO"]
     mean = 0.5 * (density["LCO"] + density["LLZO"])
-    assert given.films["LCO", "LLZO"].along == pytest.approx(mean * film.along, rel=1e-12)
-    assert given.films["LCO", "LLZO"].segregation == 1.0
+    assert given.boundaries["LCO", "LLZO"].along == pytest.approx(mean * film.along, rel=1e-12)
+    assert given.boundaries["LCO", "LLZO"].segregation == 1.0
+
+
+HAVEN = """
+
+[haven_ratio]
+value = 0.4
+unit = "1"
+uncertainty = { kind = "unknown", origin = "test" }
+assumed = true
+reason = "a test"
+valid = "not stated"
+
+[segregation_factor]
+value = 3.0
+unit = "1"
+uncertainty = { kind = "unknown", origin = "test" }
+assumed = true
+reason = "a test"
+valid = "not stated"
+"""
+
+
+def own_lco(folder, text=HAVEN):
+    """Give the study a Li0.53CoO2 with other factors."""
+    library = Path(properties.__file__).parent / "library" / "Li0.53CoO2.toml"
+    start = library.read_text().split("[haven_ratio]")[0]
+    (folder / "own.toml").write_text(start + text)
+    return ('LCO = "Li0.53CoO2"', 'LCO = "own.toml"')
+
+
+def test_a_chemical_potential_drives_charge_diffusivities(tiny_study):
+    study = changed(tiny_study, CHEMICAL, own_lco(tiny_study))
+    given, own = coefficients(study, 300.0), study.phases_at(300.0)["LCO"].value
+    density = study.density_at(300.0)
+    assert given.phases["LCO"] == pytest.approx(density["LCO"] * own / 0.4, rel=1e-12)
+    mean = 0.5 * (density["LCO"] + density["LLZO"])
+    film = study.boundaries_at(300.0)["LCO", "LLZO"]
+    expected = mean * film.along / 0.4**0.5
+    assert given.boundaries["LCO", "LLZO"].along == pytest.approx(expected, rel=1e-12)
+
+
+def test_phases_that_hold_more_lithium_by_file_or_by_study(tiny_study):
+    study = changed(tiny_study, own_lco(tiny_study))
+    assert study.segregation_at(300.0) == {"LCO": 3.0, "LLZO": 1.0}
+    given = coefficients(study, 300.0)
+    assert given.phases["LCO"] == 3.0 * study.phases_at(300.0)["LCO"].value
+    plain = config_hash(study.resolved())
+    study = changed(tiny_study, ("[transport]", "[segregation]\nLCO = 5\n\n[transport]"))
+    assert study.segregation_at(300.0) == {"LCO": 5.0, "LLZO": 1.0}
+    assert config_hash(study.resolved()) != plain
+    assert ("LCO", "segregation_factor", "5") in [row[:3] for row in sources(study)]
+
+
+def test_partition_enters_field_circuit_and_bounds_alike(tiny_study):
+    plain = load_study(tiny_study)
+    plan = plain.samples()[1]
+    one = compute_sample(plain, plan)[0]
+    both = "[segregation]\nLCO = 5\nLLZO = 5\n\n[transport]"
+    two = compute_sample(changed(tiny_study, ("[transport]", both)), plan)[0]
+    for name in ("effective_diffusivity", "circuit_diffusivity", "wiener_upper", "wiener_lower"):
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, atol=1e-19)
+    study = changed(tiny_study, ("LCO = 5\n", ""))
+    three = compute_sample(study, plan)[0]
+    share = one["volume_fraction"].sel(phase=["LCO", "LLZO"]).values
+    own = {name: estimate.value for name, estimate in study.phases_at(300.0).items()}
+    upper = (share[0] * own["LCO"] + 5 * share[1] * own["LLZO"]) / (share[0] + 5 * share[1])
+    assert three["wiener_upper"].values[0] == pytest.approx(upper, rel=1e-9)
+    field, circuit = (three[f"{kind}_diffusivity"].values for kind in ("effective", "circuit"))
+    assert not np.allclose(field, one["effective_diffusivity"].values, rtol=0.01, atol=0)
+    np.testing.assert_allclose(circuit[:, 0, 0], field[:, 0, 0], rtol=0.5)
+
+
+def test_conductivity_beside_diffusivity(tiny_study):
+    assert (
+        "effective_conductivity"
+        not in compute_sample(load_study(tiny_study), load_study(tiny_study).samples()[0])[0]
+    )
+    study = changed(tiny_study, CHEMICAL)
+    data, fields = compute_sample(study, study.samples()[0])
+    sigma = data["effective_conductivity"]
+    assert sigma.attrs["units"] == "S/m"
+    assert "conductivity" in sigma.attrs["long_name"]
+    share = data["volume_fraction"].sel(phase=["LCO", "LLZO"]).values
+    density = study.density_at(300.0)
+    mean = share @ [density["LCO"], density["LLZO"]]
+    for row, kelvin in enumerate(study.temperatures):
+        factor = mean * ELEMENTARY_CHARGE**2 / (BOLTZMANN * kelvin)
+        diffusivity = data["effective_diffusivity"].values[row, :2, :2]
+        np.testing.assert_allclose(sigma.values[row, :2, :2], factor * diffusivity, rtol=1e-9)
+    effective = data["effective_diffusivity"].values[0]
+    np.testing.assert_allclose(fields["effective"], [effective[0, 0], effective[1, 1]])
+    assert fields["flux"].values[0, 0].mean() == pytest.approx(effective[0, 0], rel=1e-3)
 
 
 def test_the_two_driving_forces_differ_by_what_they_should(tiny_study):
@@ -178,6 +275,18 @@ def test_same_sample_alone_and_in_a_run(tiny_study):
         alone["effective_diffusivity"], merged["effective_diffusivity"], rtol=1e-9, equal_nan=True
     )
     assert outcome.report.read_text(encoding="utf-8").count("<img") > 5
+
+
+def test_the_conductivity_is_in_the_headline(tiny_study):
+    from multiscale.report import headline
+
+    text = "\n".join(headline(run_study(tiny_study, samples=1, workers=1).results))
+    assert "conductivity" not in text
+    changed(tiny_study, CHEMICAL)
+    told = headline(run_study(tiny_study, samples=1, workers=1, fresh=True).results)
+    (line,) = [one for one in told if "conductivity" in one]
+    assert "at 300 K" in line
+    assert "S/m in 2D" in line
 
 
 def test_a_report_needs_results(tiny_study):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
-from multiscale.errors import ResolutionError, StudyError, describe, nearest
+from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
 from multiscale.properties import Boundary, BoundaryProperties, Material, load
 from multiscale.provenance import Estimate, spawn_generator
 from multiscale.tomlfile import Strict, dotted, read, validate
@@ -81,6 +81,7 @@ class _StudyFile(Strict):
     sweep: _SweepEntry
     phases: Annotated[dict[str, Text], Field(min_length=1)]
     boundaries: dict[str, Text]
+    segregation: dict[str, Positive] | None = None
     transport: _TransportEntry
 
 
@@ -194,6 +195,8 @@ class Study:
         As in the study file.
     rtol : float
         Relative tolerance of the solver.
+    segregation : Mapping of str to float
+        Factors of phases that the study gives in place of the property files'.
     limit : int or None
         Samples to run, if not all.
     """
@@ -214,6 +217,7 @@ class Study:
     boundary: Literal["periodic", "dirichlet"]
     backend: str
     rtol: float
+    segregation: Mapping[str, float]
     limit: int | None = None
 
     @property
@@ -274,6 +278,55 @@ class Study:
             for name, material in self.phases.items()
         }
 
+    def segregation_at(self, temperature: float) -> dict[str, float]:
+        """Segregation factor of each phase that is not blocked.
+
+        Parameters
+        ----------
+        temperature : float
+            Absolute temperature [K].
+
+        Returns
+        -------
+        dict of str to float
+            The study's, or the property file's, or 1.
+        """
+        factors = {}
+        for name, material in self.phases.items():
+            if material is not None:
+                own = material.segregation_factor
+                known = 1.0 if own is None else own.evaluate(temperature).value
+                factors[name] = self.segregation.get(name, known)
+        return factors
+
+    def density_at(self, temperature: float) -> dict[str, float]:
+        """Lithium number density of each phase that is not blocked.
+
+        Parameters
+        ----------
+        temperature : float
+            Absolute temperature [K].
+
+        Returns
+        -------
+        dict of str to float
+            [1/m³].
+
+        Raises
+        ------
+        PropertyError
+            If a material has none.
+        """
+        found = {}
+        for name, material in self.phases.items():
+            if material is None:
+                continue
+            if material.lithium_density is None:
+                remedy = "add it to the property file"
+                raise PropertyError(describe(material.name, "a lithium_density", "none", remedy))
+            found[name] = material.lithium_density.evaluate(temperature).value
+        return found
+
     def boundaries_at(self, temperature: float) -> dict[tuple[str, str], Boundary]:
         """Width and diffusivities of each boundary type.
 
@@ -333,6 +386,10 @@ class Study:
                 },
             }
         )
+        if self.segregation:  # an absent table leaves the hash of older results alone
+            spelt["segregation"] = dict(self.segregation)
+        if self.driving_force == "chemical_potential":
+            spelt["transport"]["coefficient"] = "c D_charge"
         return spelt
 
 
@@ -375,6 +432,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
     phases = _phases(file, ensembles, path)
     boundaries = _boundaries(file, phases, path)
     _check_driving_force(file, phases, path)
+    _check_segregation(file, phases, path)
     sweep, transport, fraction = file.sweep, file.transport, file.sweep.volume_fraction
     study = Study(
         path=path,
@@ -393,6 +451,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         boundary=transport.boundary,
         backend=transport.backend,
         rtol=transport.rtol,
+        segregation=dict(file.segregation or {}),
     )
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
@@ -515,6 +574,20 @@ def _check_driving_force(
             place = f"{path}: transport.driving_force"
             received = f"{file.phases[name]} without lithium_density"
             raise StudyError(describe(place, "the Li density of each open phase", received))
+
+
+def _check_segregation(file: _StudyFile, phases: Mapping[str, Material | None], path: Path) -> None:
+    """See that factors belong to open phases and to the driving force."""
+    for name in file.segregation or {}:
+        place = dotted(path, ("segregation", name))
+        if phases.get(name) is None:
+            open_phases = [one for one, material in phases.items() if material is not None]
+            raise StudyError(describe(place, "an open phase", name, nearest(name, open_phases)))
+        if file.transport.driving_force != "concentration":
+            received = f"{file.transport.driving_force!r}"
+            remedy = "the Li densities already tell the partition; leave it out"
+            expected = "transport.driving_force = 'concentration'"
+            raise StudyError(describe(place, expected, received, remedy))
 
 
 def _shared_out(recipe: Recipe, phase: str | None, fraction: float | None) -> dict[str, float]:

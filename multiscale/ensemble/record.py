@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from multiscale.microstructure import Descriptors, boundary_types
 from multiscale.network import Percolation
+from multiscale.properties import TransportCoefficients
 from multiscale.transport import (
     EffectiveDiffusivity,
     VoxelGeometry,
@@ -79,6 +80,8 @@ class SampleRecord:
         radius: float,
     ) -> None:
         self.d, self.own, self.phases = facts.dimension, own, tuple(phases)
+        self.described: Descriptors | None = None
+        self.weight = 1.0  # what the last coefficients are divided by: D_eff = K_eff/weight
         self.types = boundary_types(self.phases)
         along = tuple(f"along {name}" for name in self.types)
         across = tuple(f"across {name}" for name in self.types)
@@ -125,6 +128,7 @@ class SampleRecord:
         paths : Percolation
             What percolates.
         """
+        self.described = described
         order = [self.phases.index(name) for name in self.own]
         fractions = [described.volume_fractions.get(name, 0.0) for name in self.phases]
         areas = [described.area_density.get(name, 0.0) for name in self.types]
@@ -190,8 +194,7 @@ class SampleRecord:
     def transport(
         self,
         number: int,
-        bulk: Mapping[str, float],
-        density: Mapping[str, float],
+        given: TransportCoefficients,
         result: EffectiveDiffusivity,
         circuit: NDArray[np.float64],
     ) -> None:
@@ -201,18 +204,17 @@ class SampleRecord:
         ----------
         number : int
             Number of the temperature.
-        bulk : mapping of str to float
-            Coefficient K of each phase.
-        density : mapping of str to float
-            What K is to be divided by on average.
+        given : TransportCoefficients
+            What was solved with.
         result : EffectiveDiffusivity
             Solution on voxels.
         circuit : (d, d) ndarray
             Effective coefficient of the grain circuit.
         """
+        assert self.described is not None
         shares = self.values["volume_fraction"][1]
-        values = [bulk[name] for name in self.phases]
-        mean = float(np.dot(shares, [density[name] for name in self.phases]))
+        values = [float(given.phases[name]) for name in self.phases]
+        self.weight = mean = given.mean_weight(self.described)
         tensor = ("temperature", "axis", "axis2")
         for name, value, text in (
             ("effective_diffusivity", result.tensor, "effective diffusivity (from the energy)"),
@@ -220,6 +222,12 @@ class SampleRecord:
             ("circuit_diffusivity", circuit, "effective diffusivity of the grain circuit"),
         ):
             self._blank(name, tensor, text, "m2/s")[number, : self.d, : self.d] = value / mean
+        if given.driving_force == "chemical_potential":
+            sigma = given.conductivity(result.tensor, self.coords["temperature"][number])
+            text = "effective conductivity (Nernst–Einstein, from the energy)"
+            self._blank("effective_conductivity", tensor, text, "S/m")[
+                number, : self.d, : self.d
+            ] = sigma
         bounds = {
             "wiener": wiener(values, shares),
             "hashin_shtrikman": hashin_shtrikman(values, shares, self.d),
@@ -283,7 +291,11 @@ class SampleRecord:
 
 
 def flux_slices(
-    geometry: VoxelGeometry, solution: VoxelSolution, flux: FluxField, temperature: float
+    geometry: VoxelGeometry,
+    solution: VoxelSolution,
+    flux: FluxField,
+    temperature: float,
+    weight: float = 1.0,
 ) -> xr.Dataset:
     """Keep a plane of the flux for pictures: the sample in 2D, mid-height in 3D.
 
@@ -297,6 +309,8 @@ def flux_slices(
         Its flux.
     temperature : float
         Temperature of the solution [K].
+    weight : float, optional
+        What coefficients are divided by to make them diffusivities.
 
     Returns
     -------
@@ -309,14 +323,18 @@ def flux_slices(
     for row, axis in enumerate(flux.axes):
         if axis < 2:
             plane = flux.vector[row] if d == 2 else flux.vector[row][:, :, middle]
-            vector[axis] = np.moveaxis(plane[..., :2], -1, 0)
+            vector[axis] = np.moveaxis(plane[..., :2], -1, 0) / weight
     plane = ("x", "y")
     return xr.Dataset(
         {
             "labels": (plane, geometry.labels[:, :, middle]),
             "phase": (plane, geometry.phase[:, :, middle].astype(np.int8)),
             "flux": (("drive", "component", *plane), vector, {"units": "m2/s"}),
-            "effective": (("drive",), np.diag(solution.result.tensor)[:2], {"units": "m2/s"}),
+            "effective": (
+                ("drive",),
+                np.diag(solution.result.tensor)[:2] / weight,
+                {"units": "m2/s"},
+            ),
         },
         attrs={
             "temperature": temperature,

@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -36,10 +37,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import InputError, PropertyError, describe, nearest
 from multiscale.properties.boundary import Boundary
+from multiscale.properties.boundary_rules import BoundaryRules
 from multiscale.units import ELEMENTARY_CHARGE, thermal_energy
 
 FloatArray = NDArray[np.float64]
-Films = Mapping[tuple[str, str], Boundary] | Mapping[str, Boundary]
+Film = Boundary | BoundaryRules
+Films = Mapping[tuple[str, str], Film] | Mapping[str, Film]
 
 DRIVING_FORCES = ("concentration", "chemical_potential")
 
@@ -54,7 +57,7 @@ class Composition(Protocol):
 
     @property
     def area_density(self) -> Mapping[str, float]:
-        """Boundary area of each type per volume [1/m], keyed ``"A|B"``."""
+        """Boundary area per volume [1/m] of each type ``"A|B"``; of rules, ``"A|B rule"``."""
         ...
 
 
@@ -68,7 +71,7 @@ class TransportCoefficients:
         ``"concentration"`` or ``"chemical_potential"``.
     phases : mapping of str to float or (d, d) ndarray
         K of each phase: s D [m²/s], or c D [1/(m s)].
-    boundaries : mapping of (str, str) to Boundary, or None
+    boundaries : mapping of (str, str) to Boundary or BoundaryRules, or None
         Films in the same reading; each keeps its segregation factor, which the solver and
         the circuit multiply in.
     weights : mapping of str to float
@@ -77,7 +80,7 @@ class TransportCoefficients:
 
     driving_force: str
     phases: Mapping[str, float | FloatArray]
-    boundaries: Mapping[tuple[str, str], Boundary] | None
+    boundaries: Mapping[tuple[str, str], Film] | None
     weights: Mapping[str, float]
 
     def mean_weight(self, crystal: Composition) -> float:
@@ -97,7 +100,8 @@ class TransportCoefficients:
         Raises
         ------
         PropertyError
-            If the crystal has a phase that no coefficient was given for.
+            If the crystal has a phase that no coefficient was given for, or films of one
+            type hold different amounts and the area of each is not known.
         """
         shares = crystal.volume_fractions
         for name in shares:
@@ -109,9 +113,8 @@ class TransportCoefficients:
         if filled <= 0:
             return 1.0
         for pair, film in (self.boundaries or {}).items():
-            if film.segregation != 1.0:
-                area = crystal.area_density.get("|".join(sorted(pair)), 0.0)
-                held += area * film.width * (film.segregation - 1.0) * self._beside(pair)
+            beside = 0.5 * (self.weights[pair[0]] + self.weights[pair[1]])
+            held += beside * _film_excess("|".join(sorted(pair)), film, crystal)
         return float(held / filled)
 
     def diffusivity(self, effective: ArrayLike, crystal: Composition) -> FloatArray:
@@ -163,9 +166,6 @@ class TransportCoefficients:
         factor = ELEMENTARY_CHARGE**2 / thermal_energy(temperature)
         return factor * np.asarray(effective, dtype=float)
 
-    def _beside(self, pair: tuple[str, str]) -> float:
-        return 0.5 * (self.weights[pair[0]] + self.weights[pair[1]])
-
 
 def transport_coefficients(
     phases: Mapping[str, float | ArrayLike],
@@ -182,8 +182,8 @@ def transport_coefficients(
         Diffusivity of each phase [m²/s]: the self-diffusivity for a concentration gradient,
         the charge diffusivity (over the Haven ratio) for a chemical potential.
     boundaries : mapping, optional
-        ``("A", "B")`` or ``"A|B"`` → :class:`multiscale.Boundary`; the films' ``segregation``
-        is relative to the mean of the two phases beside them.
+        ``("A", "B")`` or ``"A|B"`` → :class:`multiscale.Boundary`, or rules that choose one;
+        a film's ``segregation`` is relative to the mean of the two phases beside it.
     segregation : mapping of str to float, optional
         Factor s of phases, 1 for those left out: the driving force is the concentration.
     density : mapping of str to float, optional
@@ -252,9 +252,9 @@ def _times(weight: float, value: FloatArray) -> float | FloatArray:
     return weight * float(value) if value.ndim == 0 else weight * value
 
 
-def _films(boundaries: Films, weights: Mapping[str, float]) -> dict[tuple[str, str], Boundary]:
+def _films(boundaries: Films, weights: Mapping[str, float]) -> dict[tuple[str, str], Film]:
     """Weigh the films with the mean of the phases beside them."""
-    films: dict[tuple[str, str], Boundary] = {}
+    films: dict[tuple[str, str], Film] = {}
     for key, film in boundaries.items():
         names = key.split("|") if isinstance(key, str) else list(key)
         place = f"boundaries[{key!r}]"
@@ -266,16 +266,39 @@ def _films(boundaries: Films, weights: Mapping[str, float]) -> dict[tuple[str, s
         pair = (min(names), max(names))
         if pair in films:
             raise PropertyError(describe(place, "each pair once", f"{'|'.join(pair)} again"))
-        if not isinstance(film, Boundary):
-            raise PropertyError(describe(place, "a multiscale.Boundary", film))
-        weight = 0.5 * (weights[pair[0]] + weights[pair[1]])
-        films[pair] = Boundary(
-            width=film.width,
-            across=weight * film.across,
-            along=weight * film.along,
-            segregation=film.segregation,
-        )
+        weigh = partial(_weighed, 0.5 * (weights[pair[0]] + weights[pair[1]]))
+        if isinstance(film, BoundaryRules):
+            films[pair] = film.mapped(weigh)
+        elif isinstance(film, Boundary):
+            films[pair] = weigh(film)
+        else:
+            raise PropertyError(describe(place, "a multiscale.Boundary", repr(film)))
     return films
+
+
+def _weighed(weight: float, film: Boundary) -> Boundary:
+    return replace(film, across=weight * film.across, along=weight * film.along)
+
+
+def _film_excess(name: str, film: Film, crystal: Composition) -> float:
+    """What the films of a type hold beyond the bulk they replace, over the weight beside them."""
+
+    def own(one: Boundary) -> float:
+        return one.width * (one.segregation - 1.0)
+
+    if isinstance(film, Boundary):
+        return own(film) * crystal.area_density.get(name, 0.0) if own(film) else 0.0
+    default, area = own(film.default), crystal.area_density
+    total = default * area.get(name, 0.0)
+    for rule in film.rules:
+        if own(rule.film) != default:
+            key = f"{name} {rule.name}"
+            if key not in area:
+                expected = "the area of each rule's boundaries where their segregation differs"
+                remedy = "give all films of a type one width and segregation"
+                raise PropertyError(describe("area_density", expected, f"none for {key}", remedy))
+            total += (own(rule.film) - default) * area[key]
+    return total
 
 
 def _check(name: str, given: Mapping[str, float], phases: Mapping[str, float | ArrayLike]) -> None:

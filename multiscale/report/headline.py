@@ -54,6 +54,7 @@ def sentences(findings: Findings) -> list[str]:
     found = [_extent(findings)]
     for ensemble in findings.ensembles:
         found += [_range(findings, ensemble), modes_sentence(findings, ensemble)]
+    found.append(_conductivity(findings))
     found += [_why(findings), _percolation(findings), _size(findings), _energy(findings)]
     found += [_circuit(findings), _solver(findings)]
     return [sentence for sentence in found if sentence]
@@ -89,6 +90,27 @@ def _range(findings: Findings, ensemble: str) -> str:
         f"{ensemble}, {findings.temperature:g} K: the median effective diffusivity is "
         f"{' and '.join(parts)}{zero}."
     )
+
+
+def _conductivity(findings: Findings) -> str:
+    """State σ_eff where the chemical potential drives; the axes of all samples together."""
+    data, parts = findings.dataset, []
+    if "effective_conductivity" not in data:
+        return ""
+    kelvin = data["effective_conductivity"].sel(temperature=findings.temperature)
+    values = np.einsum("saa->sa", kelvin.transpose("sample", "axis", "axis2").values)
+    member = sample_ensembles(data)
+    for ensemble in findings.ensembles:
+        own = values[member == ensemble]
+        own = own[np.isfinite(own)]
+        if own.size:
+            low, middle, high = np.quantile(own, (0.1, 0.5, 0.9))
+            parts.append(
+                f"{power(middle)} S/m in {ensemble} (10–90 %: {power(low)} to {power(high)})"
+            )
+    if not parts:
+        return ""
+    return f"Effective conductivity at {findings.temperature:g} K, median: {listing(parts)}."
 
 
 def modes_sentence(findings: Findings, ensemble: str) -> str:

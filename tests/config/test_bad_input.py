@@ -43,6 +43,9 @@ STUDY_CASES = [
     ('"concentration"', '"potential"', "transport.driving_force", ["'chemical_potential'?"]),
     ('"periodic"', '"periodc"', "transport.boundary", ["did you mean 'periodic'?"]),
     ('"periodic"', '"periodic"\nrtol = 0', "transport.rtol", ["> 0", "0"]),
+    ("[transport]", "[segregation]\nLCO = 0\n[transport]", "segregation.LCO", ["> 0", "0"]),
+    ("[transport]", "[segregation]\nLC = 2\n[transport]", "segregation.LC", ["'LCO'"]),
+    ("[transport]", "[segregation]\nLCO = nan\n[transport]", "segregation.LCO", ["nan"]),
 ]
 
 RECIPE_CASES = [
@@ -231,6 +234,19 @@ def test_a_chemical_potential_needs_concentrations(project):
     project.spoil(project.study, 'LLZO = "LLZO"', 'LLZO = "own.toml"')
     with pytest.raises(StudyError, match=r"own\.toml without lithium_density"):
         load_study(project.run)
+
+
+def test_a_chemical_potential_takes_no_segregation_factors_of_phases(project):
+    project.spoil(project.study, "[transport]", "[segregation]\nLCO = 2\n[transport]")
+    load_study(project.run)
+    project.spoil(project.study, '"concentration"', '"chemical_potential"')
+    one_line(
+        lambda: load_study(project.run),
+        StudyError,
+        project.study,
+        "segregation.LCO",
+        ["driving_force = 'concentration'", "'chemical_potential'", "leave it out"],
+    )
 
 
 def test_a_periodic_solution_needs_a_periodic_recipe(project):

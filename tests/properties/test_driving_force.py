@@ -1,5 +1,7 @@
 """Both driving forces against closed forms: solver and circuit, phases and films."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,37 @@ class TestHart:
         g = 2 * 4e-10 / 20e-9  # two films a period
         hart = (g * s * 3e-10 + (1 - g) * 1e-12) / (g * s + 1 - g)
         assert found[1, 1] == pytest.approx(hart, rel=1e-9)
+
+
+class TestRules:
+    """Films chosen by crystallography within a type."""
+
+    def rules(self, segregation):
+        special = ms.Boundary(width=1e-10, across=1e-14, along=1e-14, segregation=segregation)
+        rule = ms.BoundaryRule("low", special, misorientation=(0, 15))
+        return ms.BoundaryRules(FILMS["A|A"], (rule,))
+
+    def test_every_film_is_weighed(self):
+        given = ms.transport_coefficients(
+            {"A": 1e-12}, {"A|A": self.rules(3.0)}, segregation={"A": 2.0}
+        )
+        films = given.boundaries["A", "A"]
+        assert films.default.across == 2 * FILMS["A|A"].across
+        assert films.rules[0].film.across == 2e-14
+
+    def test_areas_by_rule(self):
+        class Known:
+            volume_fractions: ClassVar = {"A": 1.0}
+            area_density: ClassVar = {"A|A": 1e9, "A|A low": 2.5e8}
+
+        given = ms.transport_coefficients({"A": 1e-12}, {"A|A": self.rules(5.0)})
+        expected = 1 + 1e-10 * (7.5e8 * 2 + 2.5e8 * 4)
+        assert given.mean_weight(Known()) == pytest.approx(expected)
+        Known.area_density.pop("A|A low")
+        with pytest.raises(PropertyError, match=r"none for A\|A low; give all"):
+            given.mean_weight(Known())
+        same = ms.transport_coefficients({"A": 1e-12}, {"A|A": self.rules(3.0)})
+        assert same.mean_weight(Known()) == pytest.approx(1 + 1e-10 * 1e9 * 2)
 
 
 class TestConductivity:

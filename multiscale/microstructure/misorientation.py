@@ -11,10 +11,10 @@ shared; in the cubic system it is a primitive whole-number quaternion of norm Σ
 counts a boundary as Σ within 15°/√Σ.
 
 In 2D a grain is turned about z alone, as its 2D tensor is: the twist part of the
-quaternion (:mod:`multiscale.transport.orientation`). The plane then shows the crystal's a
-and c axes, in this order, as x and y. Cubic crystals so share [010] along z and have
-⟨100⟩ tilt boundaries alone (Σ5, Σ13, Σ17, Σ25, Σ29; disorientation up to 45°), layered
-ones share an axis in the layers and their c axes stay in the plane.
+quaternion (:mod:`multiscale.transport.orientation`). The first axis of the 2D tensor is a
+direction in the layers, the second is c, and all grains share their a axis along z. Cubic
+crystals so have ⟨100⟩ tilt boundaries alone (Σ5, Σ13, Σ17, Σ25, Σ29; disorientation up to
+45°); layered ones tilt about a, and their disorientation is the angle between the c axes.
 
 References
 ----------
@@ -47,7 +47,7 @@ SIGMAS = tuple(range(3, 31, 2))
 BRANDON = 15.0
 """Brandon's limit for Σ = 1 in degrees."""
 
-_TWO_FOLD_X = np.array([1.0, -1.0, 0.0, 0.0]) / math.sqrt(2.0)  # −90° about x: c from z to y
+_STAND = np.array([0.5, -0.5, -0.5, -0.5])  # a to z, c to y: a third of a turn about ⟨111⟩
 _OCTAHEDRAL = np.array(list(itertools.product((1.0, -1.0), repeat=3))) / math.sqrt(3.0)
 
 
@@ -154,13 +154,14 @@ def planar_orientations(orientations: ArrayLike) -> Floats:
     Returns
     -------
     (n, 4) array
-        Orientations whose a and c axes lie along the x and y of the turned plane.
+        Orientations whose c axis lies along the y of the turned plane and whose a axis
+        lies along z.
     """
     given = np.asarray(orientations, dtype=float)
     twist = given * [1.0, 0.0, 0.0, 1.0]
     length = np.linalg.norm(twist, axis=-1, keepdims=True)
     twist = np.where(length > 0, twist / np.where(length > 0, length, 1.0), [1.0, 0.0, 0.0, 0.0])
-    return quaternion_product(twist, _TWO_FOLD_X)
+    return quaternion_product(twist, _STAND)
 
 
 def misorientation(first: ArrayLike, second: ArrayLike) -> Floats:

@@ -224,15 +224,62 @@ class MaterialFile(Strict):
         return self
 
 
-class BoundaryFile(Strict):
+FILM_KEYS = ("width", "across", "along")
+
+
+class FilmEntry(Strict):
+    """A film: its own numbers, or another boundary file that has them."""
+
+    use: Text | None = None
+    width: ValueEntry | None = None
+    across: TransportEntry | None = None
+    along: TransportEntry | None = None
+    segregation_factor: FactorEntry | None = None
+    boundary_energy: ValueEntry | None = None
+
+    @model_validator(mode="after")
+    def _use_or_numbers(self) -> Self:
+        optional = ("segregation_factor", "boundary_energy")
+        given = [key for key in (*FILM_KEYS, *optional) if getattr(self, key) is not None]
+        if self.use is not None and given:
+            raise FieldError(given[0], "no such key beside use", "both", "keep one of them")
+        if self.use is None:
+            for key in FILM_KEYS:
+                if key not in given:
+                    remedy = f'add {key}, or use = "library name"'
+                    raise FieldError(key, "this key", "nothing", remedy)
+        return self
+
+
+Degrees = tuple[float, float]
+
+
+class RuleEntry(FilmEntry):
+    """``[[rules]]``: a film for boundaries whose crystals and plane meet conditions."""
+
+    name: Text
+    reason: Text
+    sigma: tuple[int, ...] | None = None
+    misorientation: Degrees | None = None
+    c_axis_to_plane: Degrees | None = None
+    c_axis_angle: Degrees | None = None
+    coherent_twin: float | None = None
+    c_axis_of: Text = "both"
+
+
+class BoundaryFile(FilmEntry):
     """A boundary type's file."""
 
     kind: Literal["boundary"]
     title: Text
     between: tuple[Text, Text]
     description: str = ""
-    width: ValueEntry
-    across: TransportEntry
-    along: TransportEntry
-    segregation_factor: FactorEntry | None = None
-    boundary_energy: ValueEntry | None = None
+    symmetry: Literal["cubic", "hexagonal", "trigonal"] | None = None
+    rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _symmetry_with_rules(self) -> Self:
+        if (self.symmetry is None) != (self.rules is None):
+            absent = "symmetry" if self.symmetry is None else "rules"
+            raise FieldError(absent, "symmetry and rules together", "only one of them")
+        return self

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from multiscale.errors import PropertyError, describe, nearest
-from multiscale.properties._schema import BoundaryFile, MaterialFile, ValueEntry
-from multiscale.properties.material import BoundaryProperties, Material
+from multiscale.properties._schema import BoundaryFile, FilmEntry, MaterialFile, ValueEntry
+from multiscale.properties.boundary import Boundary
+from multiscale.properties.material import (
+    CONDITIONS,
+    BoundaryProperties,
+    Material,
+    RuleProperties,
+)
 from multiscale.properties.quantity import Quantity
-from multiscale.tomlfile import read, validate
+from multiscale.tomlfile import dotted, read, validate
 
 
 def names() -> tuple[str, ...]:
@@ -99,21 +107,78 @@ def _material(file: MaterialFile, path: Path, data: dict[str, object]) -> Materi
     )
 
 
-def _boundary(file: BoundaryFile, path: Path, data: dict[str, object]) -> BoundaryProperties:
+def _boundary(file: BoundaryFile, path: Path, data: dict[str, Any]) -> BoundaryProperties:
     """Convert a boundary type's file to SI."""
-    factor, energy = file.segregation_factor, file.boundary_energy
+    made = _film(file, file, path, "", data)
+    if file.rules is None:
+        return made
+    rules, contents = [], []
+    for number, (entry, raw) in enumerate(zip(file.rules, data["rules"], strict=True)):
+        film = _film(entry, file, path, f"rules[{number}].", raw)
+        conditions = {key: getattr(entry, key) for key in CONDITIONS}
+        rules.append(RuleProperties(entry.name, entry.reason, conditions, film))
+        contents.append(film.content)
+    content = {**made.content, "rules": tuple(contents)}
+    made = replace(made, content=content, symmetry=file.symmetry or "", rules=tuple(rules))
+    _try_rules(made, path)
+    return made
+
+
+def _film(
+    entry: FilmEntry, file: BoundaryFile, path: Path, key: str, data: dict[str, Any]
+) -> BoundaryProperties:
+    """Convert a film to SI: the numbers given here, or those of the file that it names."""
+    if entry.use is not None:
+        used = _used(entry.use, path, dotted(path, f"{key}use"))
+        return replace(
+            used,
+            name=used.name if key else path.stem,
+            title=file.title,
+            description=file.description,
+            between=file.between,
+            content={**data, "used": used.content},
+        )
+    assert entry.width is not None
+    assert entry.across is not None
+    assert entry.along is not None
+    factor, energy = entry.segregation_factor, entry.boundary_energy
     return BoundaryProperties(
         name=path.stem,
         title=file.title,
         description=file.description,
         between=file.between,
-        width=file.width.quantity("width", "length", path),
-        across_quantity=file.across.quantity("across", path),
-        along_quantity=file.along.quantity("along", path),
-        segregation_factor=_optional(factor, "segregation_factor", "dimensionless", path),
-        boundary_energy=_optional(energy, "boundary_energy", "surface_energy", path),
+        width=entry.width.quantity(f"{key}width", "length", path),
+        across_quantity=entry.across.quantity(f"{key}across", path),
+        along_quantity=entry.along.quantity(f"{key}along", path),
+        segregation_factor=_optional(factor, f"{key}segregation_factor", "dimensionless", path),
+        boundary_energy=_optional(energy, f"{key}boundary_energy", "surface_energy", path),
         content=data,
     )
+
+
+def _used(name: str, path: Path, place: str) -> BoundaryProperties:
+    """Load the boundary file that another one names."""
+    if not name.endswith(".toml") and name not in names():
+        raise PropertyError(describe(place, "a name in the library", name, nearest(name, names())))
+    target = path.parent / name if name.endswith(".toml") else _folder() / f"{name}.toml"
+    data = read(target, PropertyError, f"named by {place}")
+    if data.get("kind") != "boundary":
+        raise PropertyError(describe(place, "a boundary type", f"{name}, which is none"))
+    for key in ("use", "rules"):
+        if key in data:
+            remedy = "name a file with numbers of its own"
+            raise PropertyError(describe(place, "one film", f"{name}, which has {key}", remedy))
+    return _boundary(validate(BoundaryFile, data, target, PropertyError), target, data)
+
+
+def _try_rules(made: BoundaryProperties, path: Path) -> None:
+    """See that the rules can be asked, with a film that stands for any."""
+    film = Boundary(width=1e-9, across=1.0, along=1.0)
+    first, second = made.between
+    try:
+        made.with_rules(film, [film] * len(made.rules)).check_between(first, second, "rules")
+    except PropertyError as problem:
+        raise PropertyError(f"{path}: {problem}") from None
 
 
 def _optional(entry: ValueEntry | None, name: str, dimension: str, path: Path) -> Quantity | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from multiscale.errors import PropertyError, describe
 from multiscale.properties.average import isotropic_average
 from multiscale.properties.boundary import Boundary
+from multiscale.properties.boundary_rules import BoundaryRule, BoundaryRules
 from multiscale.properties.quantity import Quantity
 from multiscale.provenance import Estimate
 from multiscale.units import ELEMENTARY_CHARGE, thermal_energy
@@ -180,6 +181,39 @@ class Material:
         return self.in_plane.extrapolated(temperature)
 
 
+CONDITIONS = (
+    "sigma",
+    "misorientation",
+    "c_axis_to_plane",
+    "c_axis_angle",
+    "coherent_twin",
+    "c_axis_of",
+)
+"""What a rule may ask, as :class:`BoundaryRule` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProperties:
+    """A film for boundaries of a certain crystallography.
+
+    Parameters
+    ----------
+    name : str
+        One word.
+    reason : str
+        Why these conditions.
+    conditions : Mapping
+        Arguments of :class:`BoundaryRule`.
+    film : BoundaryProperties
+        The film where they hold.
+    """
+
+    name: str
+    reason: str
+    conditions: Mapping[str, Any]
+    film: BoundaryProperties
+
+
 @dataclass(frozen=True, slots=True)
 class BoundaryProperties:
     """A boundary type.
@@ -199,7 +233,11 @@ class BoundaryProperties:
     segregation_factor, boundary_energy : Quantity or None
         1 where None; [J/m²].
     content : Mapping
-        The file as read, for provenance.
+        The file as read, for provenance, with those that it names.
+    symmetry : str, optional
+        Of the crystals that the rules ask about; empty without rules.
+    rules : tuple of RuleProperties, optional
+        Films of boundaries that meet conditions; the numbers above are those of the rest.
     """
 
     name: str
@@ -212,12 +250,15 @@ class BoundaryProperties:
     segregation_factor: Quantity | None
     boundary_energy: Quantity | None
     content: Mapping[str, Any]
+    symmetry: str = ""
+    rules: tuple[RuleProperties, ...] = ()
 
     @property
     def needs_bulk(self) -> bool:
         """Whether a coefficient is given as a ratio to the bulk."""
         given = (self.across_quantity, self.along_quantity)
-        return any(one.dimension == "dimensionless" for one in given)
+        ruled = any(rule.film.needs_bulk for rule in self.rules)
+        return ruled or any(one.dimension == "dimensionless" for one in given)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -229,7 +270,12 @@ class BoundaryProperties:
             self.segregation_factor,
             self.boundary_energy,
         )
-        return tuple(one for one in given if one is not None)
+        own = [one for one in given if one is not None]
+        for rule in self.rules:
+            for one in rule.film.quantities:
+                key = one.name.rpartition("].")[2]
+                own.append(replace(one, name=f"{rule.name}: {key}"))
+        return tuple(own)
 
     def across(self, temperature: float, bulk: float | Sequence[float] | None = None) -> Estimate:
         """Diffusivity normal to the boundary.
@@ -277,7 +323,7 @@ class BoundaryProperties:
         return self._coefficient(self.along_quantity, temperature, bulk)
 
     def boundary(self, temperature: float, bulk: float | Sequence[float] | None = None) -> Boundary:
-        """Make the value object that the transport rooms take.
+        """Make the value object that the transport rooms take, leaving out rules.
 
         Parameters
         ----------
@@ -304,6 +350,75 @@ class BoundaryProperties:
             segregation=1.0 if factor is None else factor.evaluate(temperature).value,
         )
 
+    def film(
+        self,
+        temperature: float,
+        bulk: float | Sequence[float] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Boundary | BoundaryRules:
+        """Make the films that the transport rooms take, by rules where there are any.
+
+        Parameters
+        ----------
+        temperature : float
+            Absolute temperature [K].
+        bulk : float or sequence of float, optional
+            As for :meth:`across`.
+        names : mapping of str to str, optional
+            Phase of a crystal for each material in ``between``, where they are called
+            otherwise.
+
+        Returns
+        -------
+        Boundary or BoundaryRules
+            In SI.
+
+        Raises
+        ------
+        PropertyError
+            As for :meth:`across`.
+        """
+        usual = self.boundary(temperature, bulk)
+        if not self.rules:
+            return usual
+        films = [rule.film.boundary(temperature, bulk) for rule in self.rules]
+        return self.with_rules(usual, films, names)
+
+    def with_rules(
+        self,
+        default: Boundary,
+        films: Sequence[Boundary],
+        names: Mapping[str, str] | None = None,
+    ) -> BoundaryRules:
+        """Put films under this file's rules.
+
+        Parameters
+        ----------
+        default : Boundary
+            Film where no rule holds.
+        films : sequence of Boundary
+            Film of each rule.
+        names : mapping of str to str, optional
+            As for :meth:`film`.
+
+        Returns
+        -------
+        BoundaryRules
+            The rules.
+
+        Raises
+        ------
+        PropertyError
+            If a condition cannot hold.
+        """
+        rules = []
+        for rule, film in zip(self.rules, films, strict=True):
+            conditions = dict(rule.conditions)
+            asked = conditions["c_axis_of"]
+            conditions["c_axis_of"] = (names or {}).get(asked, asked)
+            rules.append(BoundaryRule(rule.name, film, **conditions))
+        return BoundaryRules(default, tuple(rules), self.symmetry)
+
     def extrapolated(self, temperature: float) -> bool:
         """Whether a coefficient is used outside its valid range.
 
@@ -318,7 +433,8 @@ class BoundaryProperties:
             True if nothing vouches for it at this temperature.
         """
         given = (self.across_quantity, self.along_quantity)
-        return any(one.extrapolated(temperature) for one in given)
+        ruled = any(rule.film.extrapolated(temperature) for rule in self.rules)
+        return ruled or any(one.extrapolated(temperature) for one in given)
 
     def _coefficient(
         self, quantity: Quantity, temperature: float, bulk: float | Sequence[float] | None

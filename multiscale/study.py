@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ from multiscale.network import circuit_diffusivity, percolation
 from multiscale.properties import (
     Boundary,
     BoundaryProperties,
+    BoundaryRules,
     Material,
+    RuleProperties,
     TransportCoefficients,
     transport_coefficients,
 )
@@ -247,6 +250,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
         tuple(study.phases),
         crystal.phase_names,
         HETEROINTERFACE_RADIUS,
+        study.boundary_classes,
     )
     record.microstructure(described, paths)
     geometry = VoxelGeometry.of(crystal, plan.cells)
@@ -334,7 +338,7 @@ def facts(study: Study, plan: SamplePlan) -> SampleFacts:
 
 def diffusivities(
     study: Study, temperature: float
-) -> tuple[dict[str, Estimate], dict[tuple[str, str], Boundary]]:
+) -> tuple[dict[str, Estimate], dict[tuple[str, str], Boundary | BoundaryRules]]:
     """Look up the diffusivities that the chosen driving force calls for.
 
     Parameters
@@ -349,7 +353,7 @@ def diffusivities(
     phases : dict of str to Estimate
         [m²/s]; ``concentration``: self-diffusivities; ``chemical_potential``: charge
         diffusivities, that is over the Haven ratio.
-    boundaries : dict of (str, str) to Boundary
+    boundaries : dict of (str, str) to Boundary or BoundaryRules
         Films in the same reading: they have the geometric mean of the Haven ratios beside
         them, as their ratios to the bulk refer to the geometric mean of diffusivities.
     """
@@ -364,8 +368,16 @@ def diffusivities(
     for pair, film in films.items():
         ratio = math.sqrt(haven[pair[0]] * haven[pair[1]])
         if ratio != 1.0:
-            films[pair] = replace(film, across=film.across / ratio, along=film.along / ratio)
+            films[pair] = (
+                film.mapped(partial(_slower, ratio=ratio))
+                if isinstance(film, BoundaryRules)
+                else _slower(film, ratio)
+            )
     return charge, films
+
+
+def _slower(film: Boundary, ratio: float) -> Boundary:
+    return replace(film, across=film.across / ratio, along=film.along / ratio)
 
 
 def coefficients(study: Study, temperature: float) -> TransportCoefficients:
@@ -506,7 +518,8 @@ def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         With ``phase_diffusivity``, its standard error, and the boundaries'
-        width and coefficients.
+        width and coefficients; of a type with rules, those where none holds, and
+        all of them by ``boundary_class``.
     """
     phases, types = list(results.phase.values), list(results.boundary_type.values)
     shape = (len(study.temperatures), len(phases))
@@ -520,10 +533,13 @@ def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:
             error[row, phases.index(name)] = estimate.stderr
         for pair, film in films.items():
             place = types.index("|".join(sorted(pair)))
-            across[row, place], along[row, place] = film.across, film.along
-            width[place] = film.width
+            usual = film.default if isinstance(film, BoundaryRules) else film
+            across[row, place], along[row, place] = usual.across, usual.along
+            width[place] = usual.width
     by_phase, by_type = ("temperature", "phase"), ("temperature", "boundary_type")
     unit = {"units": "m2/s"}
+    if any(one.rules for one in study.boundaries.values()):
+        results = with_classes(study, results)
     return results.assign(
         phase_diffusivity=(by_phase, bulk, {"long_name": "diffusivity in grains", **unit}),
         phase_diffusivity_stderr=(by_phase, error, {"long_name": "its standard error", **unit}),
@@ -534,6 +550,43 @@ def with_properties(study: Study, results: xr.Dataset) -> xr.Dataset:
             width,
             {"long_name": "boundary width", "units": "m"},
         ),
+    )
+
+
+def with_classes(study: Study, results: xr.Dataset) -> xr.Dataset:
+    """Add the films of every class of boundary to merged results.
+
+    Parameters
+    ----------
+    study : Study
+        A study with boundary rules.
+    results : xarray.Dataset
+        The merged results.
+
+    Returns
+    -------
+    xarray.Dataset
+        With width and coefficients by ``boundary_class``: ``"A|B"`` where no rule holds,
+        ``"A|B rule"`` where one does.
+    """
+    names = study.boundary_classes
+    shape = (len(study.temperatures), len(names))
+    across, along, width = (np.full(shape, np.nan) for _ in range(3))
+    for row, temperature in enumerate(study.temperatures):
+        for pair, film in diffusivities(study, temperature)[1].items():
+            first = names.index("|".join(pair))
+            made = [film]
+            if isinstance(film, BoundaryRules):
+                made = [film.default, *(rule.film for rule in film.rules)]
+            for place, one in enumerate(made, start=first):
+                assert isinstance(one, Boundary)
+                across[row, place], along[row, place] = one.across, one.along
+                width[row, place] = one.width
+    dims, text = ("temperature", "boundary_class"), "boundaries by rule"
+    return results.assign_coords(boundary_class=list(names)).assign(
+        class_across=(dims, across, {"long_name": f"diffusivity across {text}", "units": "m2/s"}),
+        class_along=(dims, along, {"long_name": f"diffusivity along {text}", "units": "m2/s"}),
+        class_width=(dims, width, {"long_name": f"width of {text}", "units": "m"}),
     )
 
 
@@ -564,6 +617,18 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
         (name, "segregation_factor", f"{factor:g}", "not stated", "not stated", "the study file")
         for name, factor in sorted(study.segregation.items())
     ]
+    rows += [
+        (
+            one.name,
+            f"{rule.name}: where",
+            _conditions(rule),
+            "not stated",
+            "not stated",
+            rule.reason,
+        )
+        for one in {one.name: one for one in study.boundaries.values()}.values()
+        for rule in one.rules
+    ]
     for name, one in sorted(given.items()):
         for quantity in one.quantities:
             outside = [
@@ -585,3 +650,16 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
                 )
             )
     return rows
+
+
+def _conditions(rule: RuleProperties) -> str:
+    """Write what a rule asks, ranges in degrees."""
+    asked = {key: value for key, value in rule.conditions.items() if value is not None}
+    if "c_axis_to_plane" not in asked:
+        del asked["c_axis_of"]
+    return ", ".join(
+        f"{key} {'–'.join(f'{end:g}' for end in value)}"
+        if isinstance(value, tuple) and key != "sigma"
+        else f"{key} {', '.join(map(str, value)) if key == 'sigma' else value}"
+        for key, value in asked.items()
+    )

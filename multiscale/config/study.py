@@ -13,7 +13,7 @@ from pydantic import Field
 
 from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
 from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
-from multiscale.properties import Boundary, BoundaryProperties, Material, load
+from multiscale.properties import Boundary, BoundaryProperties, BoundaryRules, Material, load
 from multiscale.provenance import Estimate, spawn_generator
 from multiscale.tomlfile import Strict, dotted, read, validate
 from multiscale.units import to_si
@@ -327,7 +327,7 @@ class Study:
             found[name] = material.lithium_density.evaluate(temperature).value
         return found
 
-    def boundaries_at(self, temperature: float) -> dict[tuple[str, str], Boundary]:
+    def boundaries_at(self, temperature: float) -> dict[tuple[str, str], Boundary | BoundaryRules]:
         """Width and diffusivities of each boundary type.
 
         Parameters
@@ -337,14 +337,24 @@ class Study:
 
         Returns
         -------
-        dict of tuple of str to Boundary
+        dict of tuple of str to Boundary or BoundaryRules
             Keys are sorted pairs of phase names; SI.
         """
         bulk = {name: one.value for name, one in self.phases_at(temperature).items()}
         return {
-            pair: one.boundary(temperature, [bulk[name] for name in pair])
+            pair: one.film(temperature, [bulk[name] for name in pair], _phase_of(pair, self.phases))
             for pair, one in self.boundaries.items()
         }
+
+    @property
+    def boundary_classes(self) -> tuple[str, ...]:
+        """All boundary types, each followed by ``"A|B rule"`` for the rules that part it."""
+        found = []
+        for pair in itertools.combinations_with_replacement(sorted(self.phases), 2):
+            name = "|".join(pair)
+            rules = self.boundaries[pair].rules if pair in self.boundaries else ()
+            found += [name, *(f"{name} {rule.name}" for rule in rules)]
+        return tuple(found)
 
     def resolved(self) -> dict[str, Any]:
         """Spell out all that the results follow from, without paths.
@@ -544,6 +554,7 @@ def _boundaries(
         if pair in found:
             raise StudyError(describe(place, "each pair of phases once", key, "drop one order"))
         found[pair] = _property(value, BoundaryProperties, place, path)
+        _check_rules(found[pair], pair, phases, place)
     for pair in wanted:
         if pair not in found:
             key = "|".join(pair)
@@ -552,6 +563,29 @@ def _boundaries(
                 describe(f'{path}: boundaries."{key}"', "a property", "nothing", remedy)
             )
     return {pair: found[pair] for pair in wanted}
+
+
+def _phase_of(pair: tuple[str, str], phases: Mapping[str, Material | None]) -> dict[str, str]:
+    """Phase of the study by the name of its material, for what a boundary file names."""
+    found = {}
+    for name in pair:
+        material = phases[name]
+        if material is not None:
+            found[material.name] = name
+    return found
+
+
+def _check_rules(
+    one: BoundaryProperties,
+    pair: tuple[str, str],
+    phases: Mapping[str, Material | None],
+    place: str,
+) -> None:
+    """See that the rules of a boundary file can be asked of these phases."""
+    if one.rules:
+        film = Boundary(width=1e-9, across=1.0, along=1.0)
+        rules = one.with_rules(film, [film] * len(one.rules), _phase_of(pair, phases))
+        rules.check_between(*pair, place=place)
 
 
 def _property(value: str, kind: type[Kind], place: str, path: Path) -> Kind:

@@ -69,6 +69,8 @@ class SampleRecord:
         Phases of this sample's crystal, in the order of their index.
     radius : float
         Neighbourhood of a heterointerface, in mean grain edges.
+    classes : sequence of str, optional
+        Boundary types, each followed by its rules; the types alone unless given.
     """
 
     def __init__(
@@ -78,13 +80,14 @@ class SampleRecord:
         phases: Sequence[str],
         own: tuple[str, ...],
         radius: float,
+        classes: Sequence[str] = (),
     ) -> None:
         self.d, self.own, self.phases = facts.dimension, own, tuple(phases)
         self.described: Descriptors | None = None
         self.weight = 1.0  # what the last coefficients are divided by: D_eff = K_eff/weight
         self.types = boundary_types(self.phases)
-        along = tuple(f"along {name}" for name in self.types)
-        across = tuple(f"across {name}" for name in self.types)
+        along = tuple(f"along {name}" for name in classes or self.types)
+        across = tuple(f"across {name}" for name in classes or self.types)
         self.coords: dict[str, Sequence[Any]] = {
             "temperature": list(temperatures),
             "axis": list(AXES),

@@ -20,7 +20,7 @@ from multiscale.properties.boundary import Boundary
 from multiscale.properties.boundary_rules import BoundaryRule, BoundaryRules
 from multiscale.properties.catalogue import load, names
 from multiscale.properties.driving_force import TransportCoefficients, transport_coefficients
-from multiscale.properties.material import BoundaryProperties, Material
+from multiscale.properties.material import BoundaryProperties, Material, RuleProperties
 from multiscale.properties.quantity import Number, Quantity
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Material",
     "Number",
     "Quantity",
+    "RuleProperties",
     "TransportCoefficients",
     "isotropic_average",
     "load",

@@ -14,6 +14,8 @@
         ├── ConvergenceError             a solver missed its tolerance
         └── GenerationError              a microstructure missed its target
 
+Besides: ResolutionWarning (UserWarning), for what can be computed but trusted less.
+
 A message is one line: the place, what was expected, what was received, and the
 remedy. :func:`describe` composes it so that every room words it the same way.
 """
@@ -21,6 +23,8 @@ remedy. :func:`describe` composes it so that every room words it the same way.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 
 
@@ -82,6 +86,24 @@ class ConvergenceError(ComputationError):
 
 class GenerationError(ComputationError):
     """A microstructure could not be made to meet its specification."""
+
+
+class ResolutionWarning(UserWarning):
+    """A film is wide for its grains or voxels: an answer comes, but as an estimate."""
+
+
+def warn_resolution(message: str) -> None:
+    """Warn at the place outside this package that called it.
+
+    Parameters
+    ----------
+    message : str
+        One line; Python shows it once for each such place.
+    """
+    package, level, frame = __name__.partition(".")[0], 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, ResolutionWarning, stacklevel=level)
 
 
 def describe(place: object, expected: object, received: object, remedy: str = "") -> str:

@@ -23,6 +23,7 @@ from multiscale.network.grains import Floats, GrainNetwork, grain_network
 from multiscale.network.junctions import Junctions, facet_junctions
 from multiscale.network.resistors import Branches, solve_network
 from multiscale.network.sheets import sheet_matrices
+from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
 
 Condition = Literal["periodic", "dirichlet"]
 
@@ -94,8 +95,15 @@ def circuit_diffusivity(
         If a phase or a boundary type has no value, or a value is no good.
     InputError
         If the condition does not fit the crystal.
+    ResolutionError
+        If a film is too wide for its grains (:mod:`multiscale.properties.validity`).
     ComputationError
         If the network cannot be solved.
+
+    Warns
+    -----
+    ResolutionWarning
+        If a film is wide for its grains.
 
     Notes
     -----
@@ -123,6 +131,11 @@ def circuit_diffusivity(
     _check_condition(condition, network)
     bulk = bulk_coefficients(phases, network)
     films = film_coefficients(boundaries, bulk, network)
+    if boundaries is not None:
+        sizes = mean_grain_sizes(
+            network.volumes, network.phases, network.phase_names, network.dimension
+        )
+        check_widths(film_widths(boundaries), network.phase_names, sizes)
     sheet = sheet_conductance(network, bulk, films) if along else np.zeros(len(network.first))
     junctions = facet_junctions(crystal, len(network.first)) if sheet.any() else None
     r_first = half_resistance(network.distance_first, bulk[network.first], films)

@@ -153,9 +153,15 @@ def effective_diffusivity(
     Raises
     ------
     InputError
-        If an argument cannot be used.
+        If an argument cannot be used; ResolutionError, if a film is too wide for its
+        grains or voxels (:mod:`multiscale.properties.validity`).
     ConvergenceError
         If the tolerance is not reached.
+
+    Warns
+    -----
+    ResolutionWarning
+        If a film is wide for its grains or voxels.
 
     Notes
     -----
@@ -334,7 +340,9 @@ def _crystal(
     d = geometry.spacing.size
     values = phase_values(phases, crystal.phase_names, d)
     if all(value.ndim == 0 for value in values):
-        return geometry.problem([float(value) for value in values], boundaries), None
+        problem = geometry.problem([float(value) for value in values], boundaries)
+        geometry.check_films(boundaries, scheme="faces")
+        return problem, None
     if boundaries is not None:
         raise PropertyError(
             describe(

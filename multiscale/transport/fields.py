@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import ImageError, InputError, PropertyError, describe, nearest
+from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
 from multiscale.transport.boundary_model import (
     BoundaryMap,
     Films,
@@ -520,6 +521,35 @@ class VoxelGeometry:
         up = _upper(faces.axis, faces.index, self.labels.shape)
         lower, upper = self.labels[tuple(faces.index.T)], self.labels[tuple(up.T)]
         return table.classify(faces.lower, faces.upper, turned[lower], turned[upper], faces.normal)
+
+    def check_films(self, boundaries: BoundaryMap | None, scheme: str) -> None:
+        """Refuse films too wide for their grains or voxels, and warn of wide ones.
+
+        Parameters
+        ----------
+        boundaries : mapping or None
+            As for :meth:`problem`, which has checked it.
+        scheme : str
+            How films enter the voxels.
+
+        Raises
+        ------
+        ResolutionError
+            If a film is too wide.
+        """
+        if boundaries is None:
+            return
+        counts = np.bincount(self.labels.ravel())
+        grains = np.flatnonzero(counts)
+        phases = np.zeros(counts.size, np.int64)
+        phases[self.labels] = self.phase
+        sizes = mean_grain_sizes(
+            counts[grains] * self.spacing.prod(),
+            phases[grains],
+            self.phase_names,
+            self.spacing.size,
+        )
+        check_widths(film_widths(boundaries), self.phase_names, sizes, self.spacing, scheme)
 
     def problem(self, bulk: Sequence[float], boundaries: BoundaryMap | None) -> VoxelProblem:
         """Put coefficients on the voxels and films on the faces.

@@ -37,7 +37,7 @@ class TestRandomGrains:
 
     def test_film_like_the_bulk_changes_nothing(self, two_phase, dimension, periodic, weights):
         crystal = two_phase(40, dimension, 0.5, 1, periodic=periodic, weights=weights)
-        films = everywhere(2e-8, 3e-12, 3e-12)
+        films = everywhere(1e-8, 3e-12, 3e-12)
         result = circuit_diffusivity(crystal, {"A": 3e-12, "B": 3e-12}, films)
         assert np.abs(result.tensor / 3e-12 - np.eye(dimension)).max() < 1e-10
 

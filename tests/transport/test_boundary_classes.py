@@ -23,7 +23,7 @@ def by_angle(low, high, at=40.0):
 
 @pytest.fixture(scope="module", params=[2, 3])
 def crystal(request):
-    return ms.polycrystal(25, (1e-7,) * request.param, {"A": 0.5, "B": 0.5}, 4)
+    return ms.polycrystal(25, (2e-7,) * request.param, {"A": 0.5, "B": 0.5}, 4)
 
 
 def cells(crystal):
@@ -250,7 +250,7 @@ class TestRefusals:
     def test_image_without_orientations(self):
         labels = np.zeros((6, 6), int)
         labels[3:] = 1
-        image = ms.label_image(labels, 1e-9, phases=["A", "A"], periodic=True)
+        image = ms.label_image(labels, 5e-9, phases=["A", "A"], periodic=True)
         self.refuse({"A|A": by_angle(1e-13, 1e-14)}, ["A|A", "no orientations"], image)
         plain = ms.effective_diffusivity(
             image, phases={"A": 1e-12}, boundaries={"A|A": ms.BoundaryRules(film(1e-13), ())}

@@ -7,9 +7,9 @@ import multiscale as ms
 from multiscale.errors import ConvergenceError, InputError
 
 FILMS = {
-    "A|A": ms.Boundary(width=5e-9, across=1e-14, along=1e-14),
-    "A|B": ms.Boundary(width=5e-9, across=3e-16, along=1e-16),
-    "B|B": ms.Boundary(width=5e-9, across=2e-12, along=1e-16),
+    "A|A": ms.Boundary(width=1e-9, across=1e-14, along=1e-14),
+    "A|B": ms.Boundary(width=1e-9, across=3e-16, along=1e-16),
+    "B|B": ms.Boundary(width=1e-9, across=2e-12, along=1e-16),
 }
 
 

@@ -12,6 +12,7 @@ import math
 import re
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,13 @@ from rich.progress import (
 from rich.table import Table
 from typer.core import TyperGroup
 
-from multiscale.errors import ImageError, InputError, MultiscaleError, describe
+from multiscale.errors import (
+    ImageError,
+    InputError,
+    MultiscaleError,
+    ResolutionWarning,
+    describe,
+)
 from multiscale.properties import BoundaryProperties, Material, Number, Quantity, load, names
 from multiscale.provenance import Estimate
 from multiscale.units import from_si, to_si
@@ -48,13 +55,24 @@ _SHOWN_IN = {
 }
 
 
+def _tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Print a warning of the package as one line."""
+    if issubclass(category, ResolutionWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *place[:2]), end="", file=sys.stderr)
+
+
 class _OneLineErrors(TyperGroup):
     """Turns an error raised on purpose into one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("default", ResolutionWarning)
+                warnings.showwarning = _tell
+                return super().invoke(ctx)
         except MultiscaleError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from None

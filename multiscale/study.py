@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +33,13 @@ from multiscale.ensemble import (
     run_all,
 )
 from multiscale.ensemble.store import MERGED, read_dataset
-from multiscale.errors import ComputationError, StudyError, describe
+from multiscale.errors import (
+    ComputationError,
+    ResolutionWarning,
+    StudyError,
+    describe,
+    warn_resolution,
+)
 from multiscale.microstructure import Polycrystal, describe_microstructure, heterointerface_mask
 from multiscale.network import circuit_diffusivity, percolation
 from multiscale.properties import (
@@ -44,6 +51,7 @@ from multiscale.properties import (
     TransportCoefficients,
     transport_coefficients,
 )
+from multiscale.properties.validity import film_widths, width_warnings
 from multiscale.provenance import Estimate, config_hash, git_revision, versions
 from multiscale.report import exemplars, write_report
 from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
@@ -130,6 +138,8 @@ def run_study(
     if workers is not None and workers < 1:
         raise StudyError(describe("--workers", "a whole number ≥ 1", workers))
     plans = study.samples()
+    for line in film_warnings(study):
+        warn_resolution(line)
     store = open_store(study, output, fresh=fresh)
     done, rejected = store.finished([plan.index for plan in plans])
     todo = [plan.index for plan in plans if plan.index not in set(done)]
@@ -216,7 +226,9 @@ class SampleTask:
     def __call__(self, index: int) -> None:
         """Compute and store sample ``index``."""
         plan = next(plan for plan in self.study.samples() if plan.index == index)
-        data, fields = compute_sample(self.study, plan)
+        with warnings.catch_warnings():  # the run has warned once for all samples
+            warnings.simplefilter("ignore", ResolutionWarning)
+            data, fields = compute_sample(self.study, plan)
         self.store.write(index, data, fields)
 
 
@@ -270,6 +282,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             )
         else:
             problem = geometry.problem(bulk, given.boundaries)
+            geometry.check_films(given.boundaries, scheme="faces")
             solution = solve_voxels(
                 problem, boundary=study.boundary, rtol=study.rtol, start=solution
             )
@@ -402,6 +415,37 @@ def coefficients(study: Study, temperature: float) -> TransportCoefficients:
     return transport_coefficients(bulk, films, density=study.density_at(temperature))
 
 
+def film_warnings(study: Study) -> list[str]:
+    """Hold the films against the mean grains and the voxels of all ensembles.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    list of str
+        One line for each film that is wide somewhere: where its grains are smallest.
+
+    Raises
+    ------
+    ResolutionError
+        If a film is too wide anywhere.
+    """
+    widths = film_widths(study.boundaries_at(study.temperatures[0]))
+    found: dict[str, str] = {}
+    for plan in sorted(study.samples(), key=lambda plan: plan.grain_size):
+        dimension = len(plan.cells)
+        box = plan.grain_size * plan.recipe.grains ** (1 / dimension)
+        sizes = dict.fromkeys(plan.recipe.phases, plan.grain_size)
+        spacing = box / np.array(plan.cells)
+        for line in width_warnings(widths, plan.recipe.phases, sizes, spacing):
+            key = f"{plan.ensemble} {line.partition(':')[0]} {'voxel' in line}"
+            found.setdefault(key, f"{plan.ensemble}: {line}")
+    return list(found.values())
+
+
 def attributes(study: Study) -> dict[str, Any]:
     """Provenance of the merged results.
 
@@ -427,6 +471,7 @@ def attributes(study: Study) -> dict[str, Any]:
         "versions": json.dumps(versions(), sort_keys=True),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "heterointerface_radius_grain_edges": HETEROINTERFACE_RADIUS,
+        "film_warnings": json.dumps(film_warnings(study), ensure_ascii=False),
     }
 
 

@@ -299,6 +299,19 @@ def test_bad_studies_are_one_line_and_leave_nothing(tiny_study, old, new, words)
     assert sorted(path.name for path in tiny_study.iterdir()) == ["study.toml"]
 
 
+def test_wide_films_are_one_line_of_warning_or_refusal(tiny_study):
+    file = tiny_study / "study.toml"
+    text = file.read_text()
+    file.write_text(text.replace("[50]", "[3]"))
+    assert "times the mean grain size" in refused(multiscale("run", tiny_study))
+    file.write_text(text.replace("[50]", "[8]"))
+    done = multiscale("run", tiny_study, "--samples", 1)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines
+    assert all(line.startswith("warning: ") and "of it; " in line for line in lines)
+
+
 def test_another_study_in_the_folder_needs_fresh(tiny_study):
     assert multiscale("run", tiny_study, "--samples", 1).returncode == 0
     kept = sorted((tiny_study / "results" / "samples").iterdir())

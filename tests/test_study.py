@@ -1,6 +1,7 @@
 """The chain: what goes into the solver, and that all its answers are kept."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from multiscale import properties
 from multiscale.config import load_study
-from multiscale.errors import StoreError
+from multiscale.errors import ResolutionError, ResolutionWarning, StoreError
 from multiscale.provenance import config_hash
 from multiscale.study import (
     coefficients,
@@ -332,3 +333,23 @@ def test_outcome_is_frozen(tiny_study):
     study = load_study(tiny_study)
     with pytest.raises(dataclasses.FrozenInstanceError):
         study.seed = 1
+
+
+def test_wide_films_are_warned_of_once_and_told_in_the_report(tiny_study):
+    changed(tiny_study, ("grain_size_nm = [50]", "grain_size_nm = [200, 8]"))
+    with pytest.warns(ResolutionWarning, match="mean grain size") as told:
+        outcome = run_study(tiny_study, samples=4, workers=1)
+    assert all(one.filename == __file__ for one in told)
+    lines = [str(one.message) for one in told]
+    assert len(set(lines)) == len(lines)
+    assert any("8 nm, received 1 nm, 0.125 of it" in line for line in lines)
+    assert json.loads(outcome.results.attrs["film_warnings"]) == lines
+    assert "0.125 of it" in outcome.report.read_text(encoding="utf-8")
+    assert not outcome.failures
+
+
+def test_films_that_fill_the_grains_are_refused_before_anything_is_written(tiny_study):
+    changed(tiny_study, ("grain_size_nm = [50]", "grain_size_nm = [50, 3]"))
+    with pytest.raises(ResolutionError, match=r"at most 0\.25 times the mean grain size"):
+        run_study(tiny_study, workers=1)
+    assert sorted(path.name for path in tiny_study.iterdir()) == ["study.toml"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import xarray as xr
 
@@ -56,7 +58,7 @@ def sentences(findings: Findings) -> list[str]:
         found += [_range(findings, ensemble), modes_sentence(findings, ensemble)]
     found.append(_conductivity(findings))
     found += [_why(findings), _percolation(findings), _size(findings), _energy(findings)]
-    found += [_circuit(findings), _solver(findings)]
+    found += [_circuit(findings), _solver(findings), *_films(findings)]
     return [sentence for sentence in found if sentence]
 
 
@@ -256,6 +258,12 @@ def _circuit(findings: Findings) -> str:
     if not parts:
         return ""
     return f"The resistor network differs from the field solution by {listing(parts)}, median."
+
+
+def _films(findings: Findings) -> list[str]:
+    """Repeat what the run was warned of: films that are wide for their grains or voxels."""
+    stored = str(findings.dataset.attrs.get("film_warnings", "[]"))
+    return [f"Mind the film width. {line}." for line in json.loads(stored)]
 
 
 def _solver(findings: Findings) -> str:

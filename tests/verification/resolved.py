@@ -98,7 +98,9 @@ def resolved_2d(
     return adapt(mesh, coefficients, rtol=rtol, most_unknowns=most_unknowns)
 
 
-def resolved_grid(crystal, phases: Mapping, boundaries: Mapping | None, cells_list, *, rtol=1e-6):
+def resolved_grid(
+    crystal, phases: Mapping, boundaries: Mapping | None, cells_list, *, parts=None, rtol=1e-6
+):
     """Extrapolate the effective tensor on voxels that resolve the films, 2D or 3D.
 
     Parameters
@@ -109,6 +111,8 @@ def resolved_grid(crystal, phases: Mapping, boundaries: Mapping | None, cells_li
         As for ``resolved_2d``; zeros are allowed.
     cells_list : sequence of int or of sequences of int
         Three or more grids; a number stands for that many voxels along each axis.
+    parts : int, optional
+        Layered voxels of so many parts an edge, for films that conduct; else plain ones.
     rtol : float, optional
         Of the solver.
 
@@ -124,8 +128,10 @@ def resolved_grid(crystal, phases: Mapping, boundaries: Mapping | None, cells_li
     grids = [(n,) * crystal.dimension if np.ndim(n) == 0 else tuple(n) for n in cells_list]
     grains, films = bulk_tensors(crystal, phases), facet_tensors(crystal, boundaries)
     unit = np.eye(crystal.dimension)
-    if all((k == k[:, :1, :1] * unit).all() for k in (grains, films) if not np.isnan(k).all()):
+    if parts is None and all(
+        (k == k[:, :1, :1] * unit).all() for k in (grains, films) if not np.isnan(k).all()
+    ):
         grains, films = grains[:, 0, 0].copy(), films[:, 0, 0].copy()
     width = film_width(boundaries)
-    tensors = [solve_grid(crystal, grains, films, width, grid, rtol) for grid in grids]
+    tensors = [solve_grid(crystal, grains, films, width, grid, rtol, parts) for grid in grids]
     return extrapolate(grids, tensors)

@@ -12,7 +12,7 @@ one case at a time. A case in the file::
     tensor      effective tensor
     error       error of each of its components: a guaranteed bound for method "bounds",
                 an estimate for method "voxels"
-    method      "bounds" (resolved_2d) or "voxels" (resolved_grid)
+    method      "bounds" (resolved_2d), "voxels" or "layered voxels" (resolved_grid)
     effort      unknowns of the last mesh, or the voxels along the box and their tensors
     percolates  name → axes along which the phase percolates (multiscale.percolation)
 """
@@ -39,7 +39,9 @@ TWO_PHASE_FILMS = {
     "mixed": {"A|A": 10.0, "B|B": 1e-5, "A|B": 0.1},
 }
 CONTRAST = 1e-3
-GRIDS_3D = (96, 128, 160, 192)
+PLAIN = (96, 128, 160, 192)
+LAYERED = (48, 64, 80, 112)
+PARTS = 3
 
 
 def one(width, across, along=None):
@@ -168,6 +170,13 @@ def load(family=None):
     return [entry for entry in found if entry["family"].startswith(family or "")]
 
 
+def layers_suit(entry):
+    """Whether layered voxels are the better ones: films that conduct, or turned tensors."""
+    films = entry["boundaries"].values()
+    tensors = any(not isinstance(value, float) for value in entry["phases"].values())
+    return tensors or min(film["across"] for film in films) > 1.0
+
+
 def compute(entry):
     """Solve a case and add the answer to it."""
     crystal, phases, films = build(entry)
@@ -175,8 +184,10 @@ def compute(entry):
         found = resolved_2d(crystal, phases, films)
         method, effort = "bounds", found.unknowns
     else:
-        found = resolved_grid(crystal, phases, films, GRIDS_3D)
-        method = "voxels"
+        layered = layers_suit(entry)
+        grids, parts = (LAYERED, PARTS) if layered else (PLAIN, None)
+        found = resolved_grid(crystal, phases, films, grids, parts=parts)
+        method = "layered voxels" if layered else "voxels"
         effort = [[list(n), t.tolist()] for n, t in zip(found.cells, found.tensors, strict=True)]
     axes = ms.percolation(crystal)
     return entry | {
@@ -207,14 +218,12 @@ def save(entries):
 
 def main(dimension):
     wanted = {"2d": cases_2d, "3d": cases_3d}[dimension]
-    done = {entry["name"]: entry for entry in load()}
     for entry in wanted():
-        if entry["name"] in done:
+        if entry["name"] in {e["name"] for e in load()}:
             continue
         begin = time.perf_counter()
         found = compute(entry)
-        done[entry["name"]] = found
-        save(done.values())
+        save([*load(), found])
         relative = np.diag(found["error"]) / np.diag(found["tensor"])
         seconds = time.perf_counter() - begin
         print(f"{entry['name']:32s} {relative.max():.1e} {seconds:6.1f} s", flush=True)

@@ -1,7 +1,14 @@
 """Voxels that resolve the films, at several resolutions, extrapolated to none.
 
-No averaging, no normals, no excess: a voxel is film or grain by its centre. The staircase
-of the film's faces makes the first order of the error.
+Plain: a voxel is film or grain by its centre; no averaging, no normals, no excess. The
+staircase of the film's faces makes a first order of the error that is small for films that
+resist and large for films that conduct.
+
+Layered: voxels that the face of a film cuts are made of smaller parts, taken as layers normal
+to the film, and tensor elements are used. Small errors for films that conduct, useless ones
+for films that resist: 0.3 % and 3 % of films 10 and 1000 times the bulk at three to four
+voxels a film in 2D, where plain voxels miss 5 % and 20 %; a hundred times too much for films
+of a thousandth, where plain voxels miss 3 %.
 """
 
 from dataclasses import dataclass
@@ -19,8 +26,8 @@ class Extrapolation:
 
     ``tensor`` is the value at zero spacing of a line through ``tensors`` against the spacing
     relative to the coarsest, fitted with the finer grids weighing more; ``error`` the largest
-    of the standard error of that fit, its change when the coarsest grid is left out, and a
-    tenth of the step from the finest grid to the limit.
+    of twice the standard error of that fit, its change when the coarsest grid is left out,
+    and a tenth of the step from the finest grid to the limit.
     """
 
     tensor: np.ndarray
@@ -72,13 +79,93 @@ def film_voxels(crystal, width, cells):
     return labels.reshape(cells), found.reshape(cells)
 
 
-def solve_grid(crystal, grains, films, width, cells, rtol):
+@numba.njit(cache=False)
+def _most_frequent(block, seen, count):
+    """The film that most parts of a voxel belong to; −1 if all are grain."""
+    different = 0
+    for f in block.flat:
+        if f == GRAIN:
+            continue
+        place = 0
+        while place < different and seen[place] != f:
+            place += 1
+        if place == different:
+            seen[place], count[place] = f, 0
+            different += 1
+        count[place] += 1
+    return seen[count[:different].argmax()] if different else GRAIN
+
+
+@numba.njit(cache=False)
+def _laminate(labels, facet, grains, films, n, out):
+    """Tensor of the parts as layers normal to n.
+
+    Across layers 1/K_nn, K n/K_nn and K − K n (K n)ᵀ/K_nn are averaged.
+    """
+    d = len(n)
+    kn, v = np.empty(d), np.zeros(d)
+    a = 0.0
+    out[:] = 0.0
+    for at in np.ndindex(labels.shape):
+        tensor = grains[labels[at]] if facet[at] == GRAIN else films[facet[at]]
+        knn = 0.0
+        for p in range(d):
+            kn[p] = 0.0
+            for q in range(d):
+                kn[p] += tensor[p, q] * n[q]
+            knn += n[p] * kn[p]
+        a += 1 / knn
+        for p in range(d):
+            v[p] += kn[p] / knn
+            for q in range(d):
+                out[p, q] += tensor[p, q] - kn[p] * kn[q] / knn
+    for p in range(d):
+        for q in range(d):
+            out[p, q] = (out[p, q] + v[p] * v[q] / a) / labels.size
+
+
+@numba.njit(cache=False)
+def _laminates(labels, facet, grains, films, normal, parts, out):
+    """Tensor of each voxel, its parts as layers normal to the film that it holds most of."""
+    nx, ny, nz = out.shape[:3]
+    pz = parts if out.shape[3] == 3 else 1
+    seen, count = np.empty(parts**3, np.int64), np.empty(parts**3, np.int64)
+    for i in range(nx):
+        x = slice(i * parts, (i + 1) * parts)
+        for j in range(ny):
+            y = slice(j * parts, (j + 1) * parts)
+            for k in range(nz):
+                z = slice(k * pz, (k + 1) * pz)
+                film = _most_frequent(facet[x, y, z], seen, count)
+                if film == GRAIN:
+                    out[i, j, k] = grains[labels[x, y, z][0, 0, 0]]
+                else:
+                    n = normal[film]
+                    _laminate(labels[x, y, z], facet[x, y, z], grains, films, n, out[i, j, k])
+
+
+def layered_field(crystal, grains, films, width, cells, parts):
+    """Tensors of voxels, those cut by the faces of films as laminates of their parts."""
+    d = crystal.dimension
+    labels, facet = film_voxels(crystal, width, [n * parts for n in cells])
+    if d == 2:
+        labels, facet = labels[:, :, None], facet[:, :, None]
+    out = np.empty((*cells, *(1,) * (3 - d), d, d))
+    normal = crystal.tessellation.facets.normal
+    _laminates(labels, facet, grains, films, normal, parts, out)
+    return out.reshape(*cells, d, d)
+
+
+def solve_grid(crystal, grains, films, width, cells, rtol, parts=None):
     """Effective tensor with voxels; ``grains``, ``films`` numbers, or tensors of each."""
-    labels, facet = film_voxels(crystal, width, cells)
-    field = grains[labels]
-    inside = facet != GRAIN
-    field[inside] = films[facet[inside]]
     spacing = crystal.size / np.asarray(cells)
+    if parts is None:
+        labels, facet = film_voxels(crystal, width, cells)
+        field = grains[labels]
+        inside = facet != GRAIN
+        field[inside] = films[facet[inside]]
+    else:
+        field = layered_field(crystal, grains, films, width, cells, parts)
     return ms.effective_diffusivity(field, spacing=spacing, rtol=rtol).tensor
 
 
@@ -87,7 +174,7 @@ def extrapolate(cells, tensors):
     h = np.array([1 / min(n) for n in cells])
     values = np.array([t.ravel() for t in tensors])
     limit, deviation = _line(h, values)
-    error = np.maximum(deviation, 0.1 * np.abs(values[h.argmin()] - limit))
+    error = np.maximum(2 * deviation, 0.1 * np.abs(values[h.argmin()] - limit))
     if len(h) > 3:
         part = h < h.max()
         error = np.maximum(error, np.abs(_line(h[part], values[part])[0] - limit))

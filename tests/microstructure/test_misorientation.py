@@ -199,7 +199,8 @@ class TestCoincidence:
             found = csl_deviation(IDENTITY, moved, sigma)[0]
             assert found <= off + 1e-3
             if found == pytest.approx(off, abs=1e-3):  # no other equivalent is nearer
-                assert (found <= limit) == inside
+                named = csl_sigma(IDENTITY, moved)[0]
+                assert named != 0 if inside else named != sigma
         near = quaternion_product(exact, turn(0.5 * limit, about))
         assert csl_deviation(IDENTITY, near, sigma)[0] == pytest.approx(0.5 * limit, abs=1e-3)
         assert csl_sigma(IDENTITY, near).tolist() == [sigma]

@@ -5,7 +5,7 @@ import pytest
 
 import multiscale as ms
 from multiscale.errors import PropertyError
-from multiscale.microstructure import csl_deviation, disorientation
+from multiscale.microstructure import c_axis_angle_to_plane, csl_deviation, disorientation
 from multiscale.microstructure.misorientation import planar_orientations
 from multiscale.transport import VoxelGeometry, solve_voxels
 from multiscale.transport.boundary_model import films
@@ -48,6 +48,10 @@ RULED = {
 }
 
 
+def _in_space(normal):
+    return np.pad(normal, ((0, 0), (0, 3 - normal.shape[1])))
+
+
 class TestClasses:
     def test_names(self):
         table = films(RULED, ("A", "B"), (1.0, 1.0))
@@ -77,6 +81,9 @@ class TestClasses:
         assert (classes[same] == np.where(near[same], 1, 0)).all()
         assert 0 < near[same].mean() < 1
         mixed = faces.lower != faces.upper
+        layered = np.where(faces.lower == 1, one, two)[mixed]  # the grain of B
+        tilt = c_axis_angle_to_plane(q[layered], _in_space(faces.normal[mixed]))
+        assert (classes[mixed] == np.where(tilt <= 45.0, 3, 2)).all()
         assert set(classes[mixed]) == {2, 3}
         assert set(classes[(faces.lower == 1) & (faces.upper == 1)]) == {4}
 

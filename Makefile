@@ -8,13 +8,16 @@ BIN := $(VENV)/bin
 STUDY ?= runs/llzo-lco
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart test check unit slow lowest clean
+.PHONY: run quickstart grain-size test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
 
 quickstart: $(VENV)/.core
 	$(BIN)/multiscale run runs/quickstart
+
+grain-size: $(VENV)/.core
+	$(BIN)/python runs/grain-size/make_curves.py
 
 test: check unit
 

@@ -12,7 +12,7 @@ than grains.
 
 Reading order: ``boundary_model``, ``fields``, ``discretisation``,
 ``cell_problem``, ``effective``, ``flux``, ``tensor_elements``, ``orientation``,
-``bounds``, ``fipy_reference``.
+``bounds``, ``layer_models``, ``fipy_reference``.
 """
 
 from multiscale.transport.bounds import hashin_shtrikman, wiener

@@ -39,7 +39,7 @@ TWO_PHASE_FILMS = {
     "mixed": {"A|A": 10.0, "B|B": 1e-5, "A|B": 0.1},
 }
 CONTRAST = 1e-3
-PLAIN = (96, 128, 160, 192)
+PLAIN = (80, 104, 136, 168)
 LAYERED = (48, 64, 80, 112)
 PARTS = 3
 

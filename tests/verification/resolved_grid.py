@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from resolved_mesh import GRAIN, cell_planes
+from scipy import stats
 
 import multiscale as ms
 
@@ -25,9 +26,10 @@ class Extrapolation:
     """Effective tensor at several resolutions and their limit.
 
     ``tensor`` is the value at zero spacing of a line through ``tensors`` against the spacing
-    relative to the coarsest, fitted with the finer grids weighing more; ``error`` the largest
-    of twice the standard error of that fit, its change when the coarsest grid is left out,
-    and a tenth of the step from the finest grid to the limit.
+    relative to the coarsest, fitted with the finer grids weighing more; ``error`` its 95 %
+    interval by Student, or a tenth of the step from the finest grid to the limit if that is
+    more; of all components the worst, relative to √(D_aa D_bb), since the misfits of few
+    grids are no independent draws.
     """
 
     tensor: np.ndarray
@@ -174,12 +176,12 @@ def extrapolate(cells, tensors):
     h = np.array([1 / min(n) for n in cells])
     values = np.array([t.ravel() for t in tensors])
     limit, deviation = _line(h, values)
-    error = np.maximum(2 * deviation, 0.1 * np.abs(values[h.argmin()] - limit))
-    if len(h) > 3:
-        part = h < h.max()
-        error = np.maximum(error, np.abs(_line(h[part], values[part])[0] - limit))
+    interval = stats.t.ppf(0.975, len(h) - 2) * deviation
+    error = np.maximum(interval, 0.1 * np.abs(values[h.argmin()] - limit))
     shape = tensors[0].shape
-    return Extrapolation(limit.reshape(shape), error.reshape(shape), tuple(cells), tuple(tensors))
+    limit, error = limit.reshape(shape), error.reshape(shape)
+    unit = np.sqrt(np.outer(np.diag(limit), np.diag(limit)))
+    return Extrapolation(limit, (error / unit).max() * unit, tuple(cells), tuple(tensors))
 
 
 def _line(h, values):

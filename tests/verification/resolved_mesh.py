@@ -186,12 +186,13 @@ def pieces(crystal, width):
         cell = square + crystal.seeds[grain]
         for _, normal, bound in planes:
             cell = clip(cell, normal, bound)
+        if width == 0:
+            found.append(Piece(grain, GRAIN, cell))
+            continue
         inner = cell
         for _, normal, bound in planes:
             inner = clip(inner, normal, bound - width / 2)
         found.append(Piece(grain, GRAIN, inner))
-        if width == 0:
-            continue
         for number, normal, bound in planes:
             film = clip(cell, -normal, width / 2 - bound)  # bound − n·x ≤ δ/2
             for _, other, far in planes:  # bound − n·x ≤ far − other·x

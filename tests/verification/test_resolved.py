@@ -129,7 +129,11 @@ class TestExact:
     )
     @pytest.mark.parametrize(("resistance", "sheet"), [(1.0, 0.0), (0.0, 1.0)])
     def test_networks(self, shape, resistance, sheet):
-        """Closed forms of thin films, approached in proportion to the thickness."""
+        """Closed forms of thin films that work one way only.
+
+        Where a sheet of fixed G ends or turns its current spreads over the thickness in a
+        length δ √(K∥/K⊥) ~ √δ, and so the limit is approached.
+        """
         if shape.name == "honeycomb" and resistance:
             pytest.skip("no closed form")
         expected = np.diag(shape.value(resistance, sheet))
@@ -139,7 +143,7 @@ class TestExact:
             found = resolved_2d(shape.crystal, ONE, films, rtol=5e-4)
             miss.append(np.diag(found.tensor) / expected - 1)
         assert np.abs(miss[1]).max() < 0.03
-        assert miss[0] / miss[1] == pytest.approx(2, abs=0.4)
+        assert miss[0] / miss[1] == pytest.approx(np.sqrt(2), abs=0.1)
 
 
 class TestBounds:
@@ -167,15 +171,24 @@ class TestBounds:
 
 
 class TestVoxels:
-    @pytest.mark.parametrize("coefficient", [0.1, 10.0])
-    @pytest.mark.parametrize("bulk", [1.0, np.diag([1.0, 0.1])], ids=["scalar", "tensor"])
-    def test_agree_with_the_bounds(self, bulk, coefficient):
+    @pytest.mark.parametrize(
+        ("bulk", "coefficient", "parts"),
+        [
+            (1.0, 0.1, None),
+            (1.0, 10.0, 3),
+            (np.diag([1.0, 0.1]), 0.1, 3),
+            (np.diag([1.0, 0.1]), 10.0, None),
+        ],
+        ids=["plain", "layered", "layered-tensor", "plain-tensor"],
+    )
+    def test_agree_with_the_bounds(self, bulk, coefficient, parts):
         crystal, phases = random(), {"A": bulk}
         films = film(0.08, coefficient)
         exact = resolved_2d(crystal, phases, films, rtol=1e-4)
-        found = resolved_grid(crystal, phases, films, (160, 224, 320, 448))
+        grids = (160, 208, 272, 352) if parts is None else (64, 80, 112, 160)
+        found = resolved_grid(crystal, phases, films, grids, parts=parts)
         assert (np.abs(found.tensor - exact.tensor) < found.error + exact.error).all()
-        assert np.diag(found.error).max() < 0.01 * exact.tensor[0, 0]
+        assert found.tensor == pytest.approx(exact.tensor, abs=0.004 * exact.tensor[0, 0])
 
 
 class TestStored:

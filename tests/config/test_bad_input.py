@@ -118,6 +118,27 @@ PROPERTY_CASES = [
 ]
 
 
+FACTOR = """
+[segregation_factor]
+value = 0
+unit = "1"
+uncertainty = { kind = "unknown", origin = "-" }
+assumed = true
+reason = "a test"
+valid = "not stated"
+
+[self_diffusivity]"""
+PROPERTY_CASES += [
+    ("\n[self_diffusivity]", FACTOR, "segregation_factor.value", ["> 0", "0"]),
+    (
+        "\n[self_diffusivity]",
+        FACTOR.replace("segregation_factor", "haven_ratio"),
+        "haven_ratio.value",
+        ["> 0", "0"],
+    ),
+]
+
+
 def one_line(call, kind, file, key, words):
     with pytest.raises(kind) as caught:
         call()

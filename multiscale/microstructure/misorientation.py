@@ -274,8 +274,12 @@ def csl_deviation(first: ArrayLike, second: ArrayLike, sigma: int) -> Floats:
     (m,) array
         Angle to the nearest of all equivalent rotations, in degrees.
     """
-    turn = _chamber(misorientation(first, second))
-    return _angle((turn @ csl_rotations(sigma).reshape(-1, 4).T).max(axis=-1))
+    return _deviation(_chamber(misorientation(first, second)), sigma)
+
+
+def _deviation(place: Floats, sigma: int) -> Floats:
+    """Angle from a misorientation's place in the chamber to the nearest Σ."""
+    return _angle((place @ csl_rotations(sigma).reshape(-1, 4).T).max(axis=-1))
 
 
 def csl_sigma(first: ArrayLike, second: ArrayLike, tolerance: float = BRANDON) -> Ints:
@@ -294,9 +298,8 @@ def csl_sigma(first: ArrayLike, second: ArrayLike, tolerance: float = BRANDON) -
         Σ from 3 to 29, or 0. Where several hold, the one with the least deviation over its
         limit.
     """
-    share = np.stack(
-        [csl_deviation(first, second, s) * math.sqrt(s) / tolerance for s in SIGMAS], axis=-1
-    )
+    place = _chamber(misorientation(first, second))
+    share = np.stack([_deviation(place, s) * math.sqrt(s) / tolerance for s in SIGMAS], axis=-1)
     best = share.argmin(axis=-1)
     found: Ints = np.where(share.min(axis=-1) <= 1.0, np.array(SIGMAS)[best], 0).astype(np.int64)
     return found
@@ -448,7 +451,8 @@ def _holds(
     """Try one rule."""
     holds = np.ones(len(normal), dtype=np.bool_)
     if rule.sigma is not None:
-        near = [csl_deviation(first, second, s) <= BRANDON / math.sqrt(s) for s in rule.sigma]
+        place = _chamber(misorientation(first, second))
+        near = [_deviation(place, s) <= BRANDON / math.sqrt(s) for s in rule.sigma]
         holds &= np.any(near, axis=0)
     if rule.misorientation is not None:
         holds &= _within(disorientation(first, second, symmetry), rule.misorientation)

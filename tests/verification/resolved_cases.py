@@ -39,7 +39,7 @@ TWO_PHASE_FILMS = {
     "mixed": {"A|A": 10.0, "B|B": 1e-5, "A|B": 0.1},
 }
 CONTRAST = 1e-3
-PLAIN = (80, 104, 136, 168)
+PLAIN = (96, 120, 152, 184)
 LAYERED = (48, 64, 80, 112)
 PARTS = 3
 
@@ -109,7 +109,7 @@ def cases_2d():
 
 def cases_3d():
     """Grains of mean size one and films of 0.05."""
-    for film, seed in itertools.product((0.1, 10.0, 1e-3, 1e3), SEEDS):
+    for film, seed in itertools.product((10.0, 0.1, 1e3, 1e-3), SEEDS):
         yield case(
             f"3d one c{film:g} s{seed}",
             "3d one phase",

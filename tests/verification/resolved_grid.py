@@ -38,7 +38,7 @@ class Extrapolation:
     tensors: tuple
 
 
-@numba.njit(cache=False)
+@numba.njit(cache=True)
 def _nearest_facet(labels, images, spacing, size, start, normal, bound, facet, half, found):
     """Number of the facet in whose film each voxel lies; −1 in grains."""
     nx, ny, nz = labels.shape
@@ -81,7 +81,7 @@ def film_voxels(crystal, width, cells):
     return labels.reshape(cells), found.reshape(cells)
 
 
-@numba.njit(cache=False)
+@numba.njit(cache=True)
 def _most_frequent(block, seen, count):
     """The film that most parts of a voxel belong to; −1 if all are grain."""
     different = 0
@@ -98,7 +98,7 @@ def _most_frequent(block, seen, count):
     return seen[count[:different].argmax()] if different else GRAIN
 
 
-@numba.njit(cache=False)
+@numba.njit(cache=True)
 def _laminate(labels, facet, grains, films, n, out):
     """Tensor of the parts as layers normal to n.
 
@@ -126,7 +126,7 @@ def _laminate(labels, facet, grains, films, n, out):
             out[p, q] = (out[p, q] + v[p] * v[q] / a) / labels.size
 
 
-@numba.njit(cache=False)
+@numba.njit(cache=True)
 def _laminates(labels, facet, grains, films, normal, parts, out):
     """Tensor of each voxel, its parts as layers normal to the film that it holds most of."""
     nx, ny, nz = out.shape[:3]

@@ -151,7 +151,7 @@ class TestBounds:
     def test_coarse_contain_fine(self, across, along):
         coarse, fine = (
             resolved_2d(random(), ONE, film(0.05, across, along), rtol=rtol)
-            for rtol in (0.02, 2e-4)
+            for rtol in (0.02, 1e-3)
         )
         assert within(coarse, fine.lower, slack=1e-9)
         assert within(coarse, fine.upper, slack=1e-9)
@@ -161,8 +161,8 @@ class TestBounds:
         """K* of 1/c is K*(c)/det K*(c); of tensors, with K⊥ and K∥ exchanged."""
         crystal = random()
         for across, along in ((0.01, 0.01), (0.1, 5.0)):
-            one = resolved_2d(crystal, ONE, film(0.05, across, along), rtol=2e-4).tensor
-            two = resolved_2d(crystal, ONE, film(0.05, 1 / along, 1 / across), rtol=2e-4).tensor
+            one = resolved_2d(crystal, ONE, film(0.05, across, along), rtol=5e-4).tensor
+            two = resolved_2d(crystal, ONE, film(0.05, 1 / along, 1 / across), rtol=5e-4).tensor
             assert two == pytest.approx(one / np.linalg.det(one), rel=1e-3, abs=1e-3 * two[0, 0])
 
     def test_blocking_is_refused(self):
@@ -185,7 +185,7 @@ class TestVoxels:
         crystal, phases = random(), {"A": bulk}
         films = film(0.08, coefficient)
         exact = resolved_2d(crystal, phases, films, rtol=1e-4)
-        grids = (160, 208, 272, 352) if parts is None else (64, 80, 112, 160)
+        grids = (128, 176, 232, 304) if parts is None else (56, 72, 96, 128)
         found = resolved_grid(crystal, phases, films, grids, parts=parts)
         assert (np.abs(found.tensor - exact.tensor) < found.error + exact.error).all()
         assert found.tensor == pytest.approx(exact.tensor, abs=0.004 * exact.tensor[0, 0])
@@ -197,6 +197,6 @@ class TestStored:
             build(entry)
 
     def test_one_again(self):
-        entry = next(e for e in load() if e["name"] == "2d one w0.05 c0.1 s1")
+        entry = next(e for e in load() if e["name"] == "2d one w0.05 c10 s1")
         again = compute(entry)
         assert (np.abs(again["tensor"] - entry["tensor"]) < 1e-8).all()

@@ -5,7 +5,9 @@ with them the polycrystal and nothing else.
 
 Definition. A point of grain g lies in the film of facet k if the plane of k is the nearest
 of g's facet planes and less than δ/2 away. There K = K⊥ n nᵀ + K∥ (1 − n nᵀ); elsewhere K is
-the grain's, a number or its turned crystal tensor.
+the grain's, a number or its turned crystal tensor. Where films meet each keeps its own K up
+to the plane halfway between them: a choice that matters to films with K⊥ ≠ K∥ or of several
+kinds, in a region of size δ.
 
 ``resolved_2d``: triangles that fit the films, guaranteed bounds (resolved_planar).
 ``resolved_grid``: voxels small enough to resolve the films, 2D and 3D, extrapolated.

@@ -41,6 +41,9 @@ TWO_PHASE_FILMS = {
 CONTRAST = 1e-3
 PLAIN = (96, 120, 152, 184)
 LAYERED = (48, 64, 80, 112)
+LAYERED_FINE = (72, 96, 120, 144)
+FAST = 100.0
+"""Films that conduct more than this need the finer grids."""
 PARTS = 3
 
 
@@ -185,7 +188,8 @@ def compute(entry):
         method, effort = "bounds", found.unknowns
     else:
         layered = layers_suit(entry)
-        grids, parts = (LAYERED, PARTS) if layered else (PLAIN, None)
+        fast = max(film["along"] for film in entry["boundaries"].values()) > FAST
+        grids, parts = (LAYERED_FINE if fast else LAYERED, PARTS) if layered else (PLAIN, None)
         found = resolved_grid(crystal, phases, films, grids, parts=parts)
         method = "layered voxels" if layered else "voxels"
         effort = [[list(n), t.tolist()] for n, t in zip(found.cells, found.tensors, strict=True)]

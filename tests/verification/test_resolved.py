@@ -61,9 +61,9 @@ class TestMesh:
         inside = mesh.facet >= 0
         facets = len(crystal.tessellation.facets)
         expected = np.bincount(mesh.facet[inside], area[inside], minlength=facets) / area.sum()
-        labels, facet = film_voxels(crystal, 0.1, (600, 600))
+        labels, facet = film_voxels(crystal, 0.1, (400, 400))
         found = np.bincount(facet[facet >= 0], minlength=facets) / facet.size
-        assert found == pytest.approx(expected, abs=3e-4)
+        assert found == pytest.approx(expected, abs=5e-4)
         owners = np.column_stack(
             [crystal.tessellation.facets.first, crystal.tessellation.facets.second]
         )
@@ -185,10 +185,10 @@ class TestVoxels:
         crystal, phases = random(), {"A": bulk}
         films = film(0.08, coefficient)
         exact = resolved_2d(crystal, phases, films, rtol=1e-4)
-        grids = (128, 176, 232, 304) if parts is None else (56, 72, 96, 128)
+        grids = (144, 192, 256, 336) if parts is None else (56, 72, 96, 128)
         found = resolved_grid(crystal, phases, films, grids, parts=parts)
         assert (np.abs(found.tensor - exact.tensor) < found.error + exact.error).all()
-        assert found.tensor == pytest.approx(exact.tensor, abs=0.004 * exact.tensor[0, 0])
+        assert found.tensor == pytest.approx(exact.tensor, abs=0.006 * exact.tensor[0, 0])
 
 
 class TestStored:

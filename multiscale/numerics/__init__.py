@@ -10,11 +10,23 @@ semi-definite when the links are positive or come from an assembled element
 energy. Nothing here knows about materials or files.
 
 Reading order: ``graph`` (the network and its components), ``multigrid`` (the
-preconditioner), ``krylov`` (the iteration and its report).
+preconditioner), ``vertex_multigrid`` (the one for several fields on a grid's
+vertices), ``krylov`` (the iteration and its report).
 """
 
-from multiscale.numerics.graph import ConductanceGraph, connected_parts
-from multiscale.numerics.krylov import SolveReport, solve
+from multiscale.numerics.graph import ConductanceGraph, connected_parts, merge_links
+from multiscale.numerics.krylov import Preconditioner, SolveReport, solve
 from multiscale.numerics.multigrid import Hierarchy
+from multiscale.numerics.vertex_multigrid import FieldNodes, VertexHierarchy
 
-__all__ = ["ConductanceGraph", "Hierarchy", "SolveReport", "connected_parts", "solve"]
+__all__ = [
+    "ConductanceGraph",
+    "FieldNodes",
+    "Hierarchy",
+    "Preconditioner",
+    "SolveReport",
+    "VertexHierarchy",
+    "connected_parts",
+    "merge_links",
+    "solve",
+]

@@ -202,3 +202,63 @@ def connected_parts(graph: ConductanceGraph) -> tuple[IntArray, FloatArray]:
         np.asarray(graph.cells, dtype=np.int64),
     )
     return part, spans
+
+
+def merge_links(
+    nodes: int, first: IntArray, second: IntArray, value: FloatArray
+) -> tuple[NDArray[np.int64], IntArray, FloatArray]:
+    """Sum links between the same nodes and list them by node.
+
+    Parameters
+    ----------
+    nodes : int
+        Number of nodes.
+    first, second : (l,) int32 ndarray
+        Ends of each link, different from each other.
+    value : (l,) ndarray
+        Conductance of each link.
+
+    Returns
+    -------
+    indptr : (nodes + 1,) int64 ndarray
+        Start of each node's links.
+    indices : (nnz,) int32 ndarray
+        Node at the other end; every link appears in both rows.
+    conductance : (nnz,) ndarray
+        Sums.
+    """
+    indptr, indices, conductance = _merge(nodes, first, second, value)
+    return indptr, indices, conductance
+
+
+@njit(cache=True)
+def _merge(nodes, first, second, value):  # type: ignore[no-untyped-def]
+    start = np.zeros(nodes + 1, np.int64)
+    for q in range(first.size):
+        start[first[q] + 1] += 1
+        start[second[q] + 1] += 1
+    for i in range(nodes):
+        start[i + 1] += start[i]
+    end = start[:-1].copy()
+    far, weight = np.empty(2 * first.size, np.int32), np.empty(2 * first.size)
+    for q in range(first.size):
+        i, j = first[q], second[q]
+        far[end[i]], weight[end[i]] = j, value[q]
+        far[end[j]], weight[end[j]] = i, value[q]
+        end[i] += 1
+        end[j] += 1
+    indptr = np.zeros(nodes + 1, np.int64)
+    slot = np.full(nodes, -1, np.int64)
+    filled = 0
+    for i in range(nodes):
+        begin = filled
+        for k in range(start[i], start[i + 1]):
+            j = far[k]
+            if slot[j] < begin:
+                slot[j] = filled
+                far[filled], weight[filled] = j, weight[k]
+                filled += 1
+            else:
+                weight[slot[j]] += weight[k]
+        indptr[i + 1] = filled
+    return indptr, far[:filled].copy(), weight[:filled].copy()

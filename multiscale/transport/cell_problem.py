@@ -19,7 +19,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError
-from multiscale.numerics import ConductanceGraph, Hierarchy, SolveReport, connected_parts, solve
+from multiscale.numerics import (
+    ConductanceGraph,
+    Hierarchy,
+    Preconditioner,
+    SolveReport,
+    connected_parts,
+    solve,
+)
 
 FloatArray = NDArray[np.float64]
 TINY_FLUX = 1e-10
@@ -110,8 +117,8 @@ def _moments(indptr, indices, g, position, size, coordinates, cells, u, axes, wr
                         hop -= cells[a]
                     elif 2 * hop < -cells[a]:
                         hop += cells[a]
-                if hop > 0:
-                    planes[p, coordinates[i, a]] += g[k] * delta[p]
+                for turn in range(hop):  # elements that reach further cross several planes
+                    planes[p, (coordinates[i, a] + turn) % cells[a]] += g[k] * delta[p]
             for p in range(m):
                 for q in range(m):
                     energy[p, q] += 0.5 * g[k] * delta[p] * delta[q]
@@ -154,6 +161,25 @@ def restrict(graph: ConductanceGraph, keep: NDArray[np.bool_]) -> ConductanceGra
 
 
 Measure = tuple[FloatArray, FloatArray, FloatArray]
+Builder = Callable[[ConductanceGraph, NDArray[np.bool_]], Preconditioner]
+
+
+def aggregated(graph: ConductanceGraph, kept: NDArray[np.bool_]) -> Preconditioner:
+    """Build the preconditioner of networks whose links are positive.
+
+    Parameters
+    ----------
+    graph : ConductanceGraph
+        The network, without the parts that carry no current.
+    kept : (n,) bool ndarray
+        Nodes of the full network that are in ``graph``.
+
+    Returns
+    -------
+    Preconditioner
+        Aggregation multigrid.
+    """
+    return Hierarchy.build(graph)
 
 
 def _balanced(
@@ -164,12 +190,12 @@ def _balanced(
     rtol: float,
     max_iterations: int,
     start: FloatArray | None,
+    hierarchy: Preconditioner,
 ) -> tuple[FloatArray, Measure, SolveReport]:
     """Tighten the residual until the flux through all planes agrees too.
 
     ``measure`` gives energy sums, flux sums and flux imbalances of potentials.
     """
-    hierarchy = Hierarchy.build(graph)
     u = start if start is not None and start.shape == rhs.shape else None
     history: list[float] = []
     iterations, target = 0, rtol
@@ -205,6 +231,7 @@ def solve_periodic(
     rtol: float,
     max_iterations: int,
     start: FloatArray | None = None,
+    preconditioner: Builder = aggregated,
 ) -> AxisSolutions:
     """Solve the periodic cell problem for all axes.
 
@@ -218,6 +245,8 @@ def solve_periodic(
         Cap on the iterations of one solve.
     start : (nodes, axes) ndarray, optional
         Deviation of a similar problem; left aside if its shape differs.
+    preconditioner : callable, optional
+        Builds the preconditioner from the network and the nodes kept in it.
 
     Returns
     -------
@@ -253,7 +282,9 @@ def solve_periodic(
         cuts = [planes[p, : graph.cells[a]] for p, a in enumerate(axes)]
         return energy, flux, _spread(cuts, floor)
 
-    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations, start)
+    u, sums, report = _balanced(
+        graph, rhs, reference, measure, rtol, max_iterations, start, preconditioner(graph, kept)
+    )
     energy, flux, spread = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
     energy[np.ix_(axes, axes)] = sums[0] / volume
     flux[np.ix_(axes, axes)] = sums[1][:, axes] / volume
@@ -268,6 +299,7 @@ def solve_dirichlet(
     rtol: float,
     max_iterations: int,
     start: FloatArray | None = None,
+    preconditioner: Builder = aggregated,
 ) -> AxisSolutions:
     """Solve between two electrodes on the box faces of one axis.
 
@@ -283,6 +315,8 @@ def solve_dirichlet(
         Cap on the iterations of one solve.
     start : (nodes, axes) ndarray, optional
         Deviation of a similar problem; left aside if its shape differs.
+    preconditioner : callable, optional
+        Builds the preconditioner from the network and the nodes kept in it.
 
     Returns
     -------
@@ -326,7 +360,9 @@ def solve_dirichlet(
         cuts = np.concatenate([[inlet @ above], inner, [outlet @ below]])
         return energy, flux, _spread([cuts], floor)
 
-    u, sums, report = _balanced(graph, rhs, reference, measure, rtol, max_iterations, start)
+    u, sums, report = _balanced(
+        graph, rhs, reference, measure, rtol, max_iterations, start, preconditioner(graph, kept)
+    )
     volume = float(graph.size.prod())
     energy, flux, spread = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
     energy[axis, axis] = sums[0][0, 0] / volume

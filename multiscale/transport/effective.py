@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from multiscale.errors import InputError, PropertyError, ResolutionError, describe, nearest
 from multiscale.transport.boundary_model import BoundaryMap
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
+from multiscale.transport.cut_cells import CutAssembly, assemble_cut_cells
+from multiscale.transport.cut_crystal import CutProblem, cut_problem
 from multiscale.transport.discretisation import Network, VoxelProblem, assemble
 from multiscale.transport.fields import (
     LabelledImage,
@@ -30,6 +32,7 @@ FloatArray = NDArray[np.float64]
 
 BOUNDARIES = ("periodic", "dirichlet")
 BACKENDS = ("multigrid", "fipy")
+SCHEMES = ("faces", "cut-cells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class EffectiveDiffusivity:
         Wall time of assembly and solve.
     boundary, backend : str
         As asked for.
+    scheme : str
+        How thin boundaries entered.
     """
 
     tensor: FloatArray
@@ -68,6 +73,7 @@ class EffectiveDiffusivity:
     seconds: float
     boundary: str
     backend: str
+    scheme: str = "faces"
 
     @property
     def flux_imbalance(self) -> float:
@@ -114,6 +120,7 @@ def effective_diffusivity(
     boundary: str = "periodic",
     rtol: float = 1e-8,
     backend: str = "multigrid",
+    scheme: str | None = None,
     max_iterations: int = 500,
 ) -> EffectiveDiffusivity:
     """Compute the effective diffusivity tensor.
@@ -141,6 +148,11 @@ def effective_diffusivity(
         Tolerance on the relative residual and on the flux balance.
     backend : {"multigrid", "fipy"}, optional
         Own solver, or FiPy on the same problem as an independent check.
+    scheme : {"faces", "cut-cells"}, optional
+        How thin boundaries of a polycrystal enter. ``"faces"``, the fast one,
+        puts them on voxel faces; ``"cut-cells"``, the accurate one, on their
+        true facets, with crystal tensors too. Unless given, ``"faces"`` for
+        numbers and ``"cut-cells"`` for tensors with thin boundaries.
     max_iterations : int, optional
         Cap on the iterations of one solve.
 
@@ -167,15 +179,34 @@ def effective_diffusivity(
     -----
     Scalar fields: cell-centred finite volumes with harmonic face means.
     Tensor fields: trilinear elements on voxel vertices. Thin boundaries:
-    :mod:`multiscale.transport.boundary_model`; together with crystal tensors
-    they are refused.
+    :mod:`multiscale.transport.boundary_model` (faces) and
+    :mod:`multiscale.transport.cut_cells`; their measured errors are in
+    ``runs/boundary-accuracy``.
     """
     check_options(boundary, backend, rtol, max_iterations)
+    if scheme is not None and scheme not in SCHEMES:
+        raise InputError(
+            describe(
+                "scheme", f"one of {', '.join(SCHEMES)}", scheme, nearest(str(scheme), SCHEMES)
+            )
+        )
     if isinstance(diffusivity, TessellatedCrystal | LabelledImage):
         if spacing is not None:
             raise InputError(
                 describe("spacing", "none with a crystal, which has its own size", spacing)
             )
+        if scheme == "cut-cells" or (scheme is None and _needs_cut_cells(phases, boundaries)):
+            if backend != "multigrid":
+                raise InputError(describe("backend", "'multigrid' for cut-cells", backend))
+            return solve_cut_cells(
+                diffusivity,
+                cells,
+                phases,
+                boundaries,
+                boundary=boundary,
+                rtol=rtol,
+                max_iterations=max_iterations,
+            ).result
         problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
     else:
         if phases is not None or boundaries is not None:
@@ -187,6 +218,8 @@ def effective_diffusivity(
                     "give a field alone, or a crystal with phases=",
                 )
             )
+        if scheme == "cut-cells":
+            raise InputError(describe("scheme", "'faces' for a field", scheme, "leave scheme out"))
         if cells is not None:
             raise InputError(describe("cells", "none with a field, which has its own", cells))
         field, is_tensor = check_field(diffusivity)
@@ -285,6 +318,101 @@ def solve_voxels(
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
 
 
+@dataclass(frozen=True, slots=True)
+class CutSolution:
+    """A solved problem on cut cells, for post-processing.
+
+    Parameters
+    ----------
+    problem : CutProblem
+        What was solved.
+    runs : tuple of (CutAssembly, AxisSolutions)
+        One for a periodic problem, one an axis for a Dirichlet problem.
+    result : EffectiveDiffusivity
+        The effective tensor.
+    """
+
+    problem: CutProblem
+    runs: tuple[tuple[CutAssembly, AxisSolutions], ...]
+    result: EffectiveDiffusivity
+
+
+def solve_cut_cells(
+    crystal: TessellatedCrystal | LabelledImage,
+    cells: Sequence[int] | None,
+    phases: Mapping[str, float | ArrayLike] | None,
+    boundaries: BoundaryMap | None,
+    *,
+    boundary: str,
+    rtol: float,
+    max_iterations: int = 500,
+) -> CutSolution:
+    """Solve a polycrystal with thin boundaries on their true facets.
+
+    Parameters
+    ----------
+    crystal : Polycrystal
+        The microstructure.
+    cells : sequence of int or None
+        Voxels along each axis.
+    phases : mapping of str to float or (d, d) array_like
+        Diffusivity of each phase [m²/s]; tensors in the crystal frame.
+    boundaries : mapping or None
+        Film, or films by rules, of each pair of phases; None for none.
+    boundary : {"periodic", "dirichlet"}
+        Kind of problem.
+    rtol : float
+        Tolerance on the relative residual and on the flux balance.
+    max_iterations : int, optional
+        Cap on the iterations of one solve.
+
+    Returns
+    -------
+    CutSolution
+        Potentials and effective tensor.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    ConvergenceError
+        If the tolerance is not reached.
+    """
+    begin = time.perf_counter()
+    if boundary == "periodic" and not crystal.periodic:
+        raise InputError(
+            describe("boundary", "'dirichlet' for a crystal that is not periodic", boundary)
+        )
+    limits = _Limits(rtol=rtol, max_iterations=max_iterations)
+    d = len(crystal.size) if isinstance(crystal, TessellatedCrystal) else crystal.labels.ndim
+    values = phase_values(phases, crystal.phase_names, d)
+    periodic = boundary == "periodic"
+    problem = cut_problem(crystal, cells, values, boundaries, periodic=periodic)
+    runs = []
+    for axis in [None] if periodic else range(d):
+        assembly = assemble_cut_cells(problem.grid, problem.links, axis)
+        if axis is None:
+            run = solve_periodic(assembly.graph, preconditioner=assembly.preconditioner, **limits)
+        else:
+            run = solve_dirichlet(
+                assembly.graph, axis, preconditioner=assembly.preconditioner, **limits
+            )
+        runs.append((assembly, run))
+    result = _result([run for _, run in runs], boundary, time.perf_counter() - begin)
+    return CutSolution(problem, tuple(runs), replace(result, scheme="cut-cells"))
+
+
+def _needs_cut_cells(
+    phases: Mapping[str, float | ArrayLike] | None, boundaries: BoundaryMap | None
+) -> bool:
+    """Whether a phase has a tensor and boundaries are thin."""
+    return (
+        boundaries is not None
+        and isinstance(phases, Mapping)
+        and any(np.ndim(value) == 2 for value in phases.values())
+    )
+
+
 def _solve_tensor(
     field: FloatArray, spacing: FloatArray, boundary: str, rtol: float, max_iterations: int
 ) -> EffectiveDiffusivity:
@@ -349,7 +477,7 @@ def _crystal(
                 "phases",
                 "a number for each phase where thin boundaries are given",
                 "a crystal tensor",
-                "use multiscale.isotropic_average(tensor), or leave boundaries out",
+                "pass scheme='cut-cells', or multiscale.isotropic_average(tensor)",
             )
         )
     if not isinstance(crystal, TessellatedCrystal):

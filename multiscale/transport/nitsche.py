@@ -1,0 +1,668 @@
+"""Element energies of cut voxels: grains, facets with films, and film junctions.
+
+Every grain has its own multilinear field on the voxels it reaches into, and
+every conducting film one on the voxels its facet passes. The energy is
+
+* ∫ ∇u·K∇u over the exact part of each voxel that a grain fills,
+* on a facet between traces u, v that meet through a resistance R ≥ 0 (areal),
+  with F the normal flux K∂_n u of one grain or a weighted mean of both,
+
+      [ (u − v)² − 2λ F (u − v) − R λ F² ] / (R + λ),
+
+  which is consistent for every R from perfect contact to a block (Juntunen &
+  Stenberg); λ ∼ h/K is small enough that the whole stays positive,
+* ∫ G |∇_t w|² along the facet for the film's field w,
+* where films meet, the same with R = 0 between each film and their mean,
+  weighted by their sheet conductances, which conserves the current there.
+
+Fragments may be slivers. Their share in the flux mean falls with their volume
+over surface, which keeps the energy positive (Annavarapu et al.), and the part
+of a field that is not linear, which a sliver hardly feels, is held by the full
+voxel's energy of that part times the fragment's volume. Linear fields meet
+nothing of it: uniform gradients and laminates at any angle stay exact.
+
+Everything comes out as links g (u_i − u_j)², some of them negative.
+
+References
+----------
+Hansbo & Hansbo, Comput. Methods Appl. Mech. Eng. 191, 5537 (2002),
+10.1016/S0045-7825(02)00524-8 (a field for each side of a cut); Juntunen &
+Stenberg, Math. Comput. 78, 1353 (2009), 10.1090/S0025-5718-08-02183-2;
+Annavarapu, Hautefeuille & Dolbow, Comput. Methods Appl. Mech. Eng. 225, 44
+(2012), 10.1016/j.cma.2012.03.008 (weights); Burman et al., Int. J. Numer.
+Methods Eng. 104, 472 (2015), 10.1002/nme.4823 (cut elements in general).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from multiscale.transport.cut_grid import decode, encode, place_seed, polygon_area
+from multiscale.transport.polyhedra import TRIANGLE_POINTS, TRIANGLE_WEIGHTS
+
+CONTACT = 2.0
+"""Stiffness of a contact in units of K/h; the energy is positive from 1.0 something on."""
+JUNCTION = 3.0
+"""Stiffness of the contact of films where they meet, in units of G/h."""
+SLIVER = 10.0
+"""Contacts of slivers are at most this much stiffer than those of whole voxels."""
+UNBENT = 0.5
+"""Weight of the energy that holds the nonlinear part of a field."""
+NORMAL = 2.0
+"""Weight of a film field's normal gradient, which the film itself does not feel."""
+
+
+@njit(cache=True)
+def full_moments():  # type: ignore[no-untyped-def]
+    """Moments of the whole unit cube.
+
+    Returns
+    -------
+    (3, 3, 3) ndarray
+        ∫ x^a y^b z^c.
+    """
+    table = np.empty((3, 3, 3))
+    for a in range(3):
+        for b in range(3):
+            for c in range(3):
+                table[a, b, c] = 1.0 / ((a + 1) * (b + 1) * (c + 1))
+    return table
+
+
+@njit(cache=True)
+def nonlinear(d):  # type: ignore[no-untyped-def]
+    """Projector of a voxel's corner values onto their nonlinear part.
+
+    Parameters
+    ----------
+    d : int
+        Number of axes.
+
+    Returns
+    -------
+    (2**d, 2**d) ndarray
+        Symmetric projector; linear functions map to zero.
+    """
+    corners = 1 << d
+    projector = np.eye(corners)
+    for i in range(corners):
+        for j in range(corners):
+            projector[i, j] -= 1.0 / corners
+            for a in range(d):
+                same = ((i >> a) & 1) == ((j >> a) & 1)
+                projector[i, j] -= (1.0 if same else -1.0) / corners
+    return projector
+
+
+@njit(cache=True)
+def stiffness(M, K, h, d, A):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Integrate ∇N_i·K∇N_j over a fragment.
+
+    Parameters
+    ----------
+    M : (3, 3, 3) ndarray
+        Moments of the fragment in unit coordinates.
+    K : (3, 3) ndarray
+        Tensor of the grain.
+    h : (3,) ndarray
+        Voxel edges [m].
+    d : int
+        Number of axes.
+    A : (2**d, 2**d) ndarray
+        The matrix, overwritten; corner i has the binary digits of its offsets,
+        first axis first.
+    """
+    corners = 1 << d
+    volume = h[0] * h[1] * h[2]
+    poly = np.zeros((3, 3))
+    for i in range(corners):
+        for j in range(i, corners):
+            total = 0.0
+            for a in range(d):
+                for b in range(d):
+                    if K[a, b] == 0.0:
+                        continue
+                    for c in range(3):
+                        poly[c, 0], poly[c, 1], poly[c, 2] = 1.0, 0.0, 0.0
+                        if c >= d:
+                            continue
+                        p0, p1 = (0.0, 1.0) if (i >> (d - 1 - c)) & 1 else (1.0, -1.0)
+                        q0, q1 = (0.0, 1.0) if (j >> (d - 1 - c)) & 1 else (1.0, -1.0)
+                        if c == a and c == b:
+                            poly[c, 0] = p1 * q1
+                        elif c == a:
+                            poly[c, 0], poly[c, 1] = p1 * q0, p1 * q1
+                        elif c == b:
+                            poly[c, 0], poly[c, 1] = q1 * p0, q1 * p1
+                        else:
+                            poly[c, 0], poly[c, 1], poly[c, 2] = p0 * q0, p0 * q1 + p1 * q0, p1 * q1
+                    s = 0.0
+                    for x in range(3):
+                        for y in range(3):
+                            xy = poly[0, x] * poly[1, y]
+                            if xy != 0.0:
+                                for z in range(3):
+                                    s += xy * poly[2, z] * M[x, y, z]
+                    total += K[a, b] / (h[a] * h[b]) * s
+            A[i, j] = A[j, i] = total * volume
+
+
+@njit(cache=True)
+def _shape(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
+    """Shape functions and their gradients at a point."""
+    for i in range(1 << d):
+        v = 1.0
+        for c in range(d):
+            v *= xi[c] if (i >> (d - 1 - c)) & 1 else 1.0 - xi[c]
+        value[i] = v
+        for a in range(d):
+            g = 1.0 / h[a] if (i >> (d - 1 - a)) & 1 else -1.0 / h[a]
+            for c in range(d):
+                if c != a:
+                    g *= xi[c] if (i >> (d - 1 - c)) & 1 else 1.0 - xi[c]
+            slope[i, a] = g
+
+
+@njit(cache=True)
+def _emit(B, ids, size, part, first, second, value, parts, count):  # type: ignore[no-untyped-def]
+    """Append the links of a local matrix, growing the arrays where they are full."""
+    if count + size * (size - 1) // 2 > first.size:
+        first = np.concatenate((first, np.empty_like(first)))
+        second = np.concatenate((second, np.empty_like(second)))
+        value = np.concatenate((value, np.empty_like(value)))
+        parts = np.concatenate((parts, np.empty_like(parts)))
+    for x in range(size):
+        for y in range(x + 1, size):
+            if B[x, y] != 0.0 and ids[x] != ids[y]:
+                first[count], second[count] = ids[x], ids[y]
+                value[count], parts[count] = -B[x, y], part
+                count += 1
+    return first, second, value, parts, count
+
+
+@njit(cache=True)
+def grain_links(node, grain, row, volume, table, tensor, phase, h, d):  # type: ignore[no-untyped-def]
+    """Links of all fragments.
+
+    Parameters
+    ----------
+    node : (f, 2**d) int32 ndarray
+        Unknown at each corner of the fragment's voxel.
+    grain, row : (f,) int32 ndarray
+        Grain, and place in ``table`` or −1 for an undivided voxel.
+    volume : (f,) ndarray
+        Share of the voxel.
+    table : (k, 3, 3, 3) ndarray
+        Moments of divided fragments.
+    tensor : (n, 3, 3) ndarray
+        Tensor of each grain.
+    phase : (n,) int ndarray
+        Phase of each grain: the part its links are booked on.
+    h : (3,) ndarray
+        Voxel edges [m].
+    d : int
+        Number of axes.
+
+    Returns
+    -------
+    first, second : (l,) int32 ndarray
+        Ends of each link.
+    value : (l,) ndarray
+        Conductance.
+    part : (l,) int16 ndarray
+        Phase.
+    """
+    corners = 1 << d
+    room = max(1, volume.size * (corners * (corners - 1) // 2))
+    first, second = np.empty(room, np.int32), np.empty(room, np.int32)
+    value, parts = np.empty(room), np.empty(room, np.int16)
+    count = 0
+    A, whole = np.empty((corners, corners)), np.empty((corners, corners))
+    full, bend = full_moments(), nonlinear(d)
+    for f in range(volume.size):
+        if volume[f] == 0.0:
+            continue
+        K = tensor[grain[f]]
+        if row[f] < 0:
+            stiffness(full, K, h, d, A)
+        else:
+            stiffness(table[row[f]], K, h, d, A)
+            stiffness(full, K, h, d, whole)
+            A += UNBENT * volume[f] * (bend @ whole @ bend)
+        first, second, value, parts, count = _emit(
+            A, node[f], corners, phase[grain[f]], first, second, value, parts, count
+        )
+    return first[:count].copy(), second[:count].copy(), value[:count].copy(), parts[:count].copy()
+
+
+@njit(cache=True)
+def _step(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  # type: ignore[no-untyped-def]
+    """Voxel of the point xi − step·away, its coordinates there, and the box offset m from there."""
+    for a in range(3):
+        moved = xi[a] - step * away[a]
+        o = int(np.floor(moved))
+        if n[a] == 1:
+            o = 0
+        q = (i if a == 0 else (j if a == 1 else k)) + o
+        image[a] = m[a]
+        if wrap:
+            if q < 0:
+                q += n[a]
+                image[a] += 1
+            elif q >= n[a]:
+                q -= n[a]
+                image[a] -= 1
+        elif q < 0:
+            o -= q
+            q = 0
+        elif q >= n[a]:
+            o -= q - n[a] + 1
+            q = n[a] - 1
+        cell[a] = q
+        local[a] = (xi[a] if keep else moved) - o
+
+
+@njit(cache=True)
+def _find_fragment(  # type: ignore[no-untyped-def]
+    i, j, k, n, wrap, xi, away, g, m, start, grain, code, volume, cell, local, image
+):
+    """Fragment of grain (g, m) that holds a point, or the nearest one on the way −away.
+
+    A point in the corner that two films share lies in no fragment; the grain's
+    value is then taken at the place where its fragment begins.
+    """
+    for step in (1e-7, 0.02, 0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 4.0):
+        _step(i, j, k, n, wrap, xi, away, step, step < 0.05, m, cell, local, image)
+        vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
+        c = encode(image)
+        for f in range(start[vox], start[vox + 1]):
+            if grain[f] == g and code[f] == c and volume[f] > 0.0:
+                return f
+    return -1
+
+
+@njit(cache=True)
+def _find_piece(  # type: ignore[no-untyped-def]
+    i, j, k, n, wrap, xi, away, facet, m, start, piece_facet, piece_frame, cell, local, image
+):
+    """Piece of a facet that holds a point of its edge, or begins close to it."""
+    for step in (-1e-9, 1e-6, 0.02, 0.1, 0.3):
+        _step(i, j, k, n, wrap, xi, away, step, True, m, cell, local, image)
+        vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
+        c = encode(image)
+        for q in range(start[vox], start[vox + 1]):
+            if piece_facet[q] == facet and piece_frame[q] == c:
+                return q
+    return -1
+
+
+@njit(cache=True)
+def _towards(xi, target, h, d, longest, away):  # type: ignore[no-untyped-def]
+    """Unit vector [voxels] from a target to a point."""
+    s = 0.0
+    for a in range(3):
+        away[a] = xi[a] * h[a] - target[a] if a < d else 0.0
+        s += away[a] ** 2
+    s = np.sqrt(s)
+    for a in range(3):
+        away[a] = away[a] * longest / (s * h[a]) if s > 0 else 0.0
+
+
+@njit(cache=True)
+def _contact(B, w, R, lam, jump, flux, size):  # type: ignore[no-untyped-def]
+    """Add w [(jump)² − 2λ flux·jump − R λ flux²] / (R + λ)."""
+    a0 = w / (R + lam)
+    a1 = -a0 * lam
+    a2 = a1 * R
+    for x in range(size):
+        for y in range(x, size):
+            B[x, y] += (
+                a0 * jump[x] * jump[y]
+                + a1 * (flux[x] * jump[y] + jump[x] * flux[y])
+                + a2 * flux[x] * flux[y]
+            )
+
+
+@njit(cache=True)
+def _normal_flux(normal, K, slope, d, corners, weight, out, at):  # type: ignore[no-untyped-def]
+    """Write weight · n·K∇N into out."""
+    for c in range(corners):
+        s = 0.0
+        for a in range(d):
+            for b in range(d):
+                s += normal[a] * K[a, b] * slope[c, b]
+        out[at + c] = weight * s
+
+
+@njit(cache=True)
+def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
+    grid, node, film_node, piece_facet, piece_frame, seeds, sides, films, centroid, tensor, d, wrap
+):
+    """Links across and along all facets.
+
+    Parameters
+    ----------
+    grid : tuple
+        Arrays of a CutGrid: shape, spacing, size, start, grain, code, volume,
+        surface, piece_start, side, piece_code, corner_start, corners, edge,
+        normal.
+    node : (f, 2**d) int32 ndarray
+        Unknowns of each fragment.
+    film_node : (q, 2**d) int32 ndarray
+        Unknowns of the film of each piece; −1 without one.
+    piece_facet, piece_frame : (q,) int ndarray
+        Facet of each piece and the box offset of the facet's first grain.
+    seeds : (n, 3) ndarray
+        Seeds [m]; points are looked for towards them.
+    sides : tuple
+        Arrays of Sides: start, own, other, image, back, facet, first.
+    films : tuple
+        For each side: shift [m], resistance [m / coefficient], sheet of the
+        whole facet [m × coefficient], parts for what goes across and along.
+    centroid : (facets, 3) ndarray
+        Facet centroids beside the first grain's seed [m].
+    tensor : (n, 3, 3) ndarray
+        Tensor of each grain.
+    d : int
+        Number of axes.
+    wrap : bool
+        Whether the box is periodic.
+
+    Returns
+    -------
+    first, second : (l,) int32 ndarray
+        Ends of each link.
+    value : (l,) ndarray
+        Conductance.
+    part : (l,) int16 ndarray
+        Part the link is booked on.
+    lost : float
+        Share of the facet area that found no grain to join.
+    """
+    n, h, size, start, grain, code, volume, surface, piece_start, side, piece_code = grid[:11]
+    corner_start, corner, edge, piece_normal = grid[11:]
+    side_start, own, other, side_image, back, side_facet, side_first = sides
+    shift, resistance, sheet, part_across, part_along = films
+    corners = 1 << d
+    cell_volume = h[0] * h[1] * h[2]
+    longest = 0.0
+    for a in range(d):
+        longest = max(longest, h[a])
+    first, second = np.empty(100_000, np.int32), np.empty(100_000, np.int32)
+    value, parts = np.empty(100_000), np.empty(100_000, np.int16)
+    count = 0
+    m, mk, ml = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    cell, image = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    seed, moved = np.zeros((2, 3)), np.zeros(3)
+    xi, away, centre, tangent, outward, target = (
+        np.zeros(3),
+        np.zeros(3),
+        np.zeros(3),
+        np.zeros(3),
+        np.zeros(3),
+        np.zeros(3),
+    )
+    at = np.zeros((2, 3))
+    found, before = np.full(2, -1, np.int64), np.full(2, -2, np.int64)
+    Kn, tau = np.zeros(2), np.zeros(2)
+    across, along = np.zeros((3, 16, 16)), np.zeros((8, 8))
+    joint, joint_ids = np.zeros((24, 24)), np.zeros(24, np.int64)
+    ids = np.zeros((3, 16), np.int64)
+    jump, flux = np.zeros(24), np.zeros(24)
+    value_a, slope_a, value_b, slope_b = (
+        np.zeros(8),
+        np.zeros((8, 3)),
+        np.zeros(8),
+        np.zeros((8, 3)),
+    )
+    bend, whole = nonlinear(d), np.empty((corners, corners))
+    stiffness(full_moments(), np.eye(3), h, d, whole)
+    bent = bend @ whole @ bend * (UNBENT / cell_volume)
+    total = lost = 0.0
+    for i in range(n[0]):
+        for j in range(n[1]):
+            for k in range(n[2]):
+                vox = (i * n[1] + j) * n[2] + k
+                for piece in range(piece_start[vox], piece_start[vox + 1]):
+                    e = side[piece]
+                    e_of = (e, back[e])
+                    g_of = (own[e], other[e])
+                    normal = piece_normal[piece]
+                    decode(piece_code[piece], m)
+                    for a in range(3):
+                        mk[a] = m[a] + side_image[e, a]
+                    place_seed(i, j, k, h, size, seeds, g_of[0], m, seed[0])
+                    place_seed(i, j, k, h, size, seeds, g_of[1], mk, seed[1])
+                    for s in range(2):
+                        Kn[s] = 0.0
+                        for a in range(d):
+                            for b in range(d):
+                                Kn[s] += normal[a] * tensor[g_of[s], a, b] * normal[b]
+                    G = sheet[e]
+                    polygon = corner[corner_start[piece] : corner_start[piece + 1]]
+                    across[:] = 0.0
+                    along[:] = 0.0
+                    before[:] = -2
+                    for v in range(1, len(polygon) - 1):
+                        ax, ay, az = (
+                            (polygon[v, 0] - polygon[0, 0]) * h[0],
+                            (polygon[v, 1] - polygon[0, 1]) * h[1],
+                            (polygon[v, 2] - polygon[0, 2]) * h[2],
+                        )
+                        bx, by, bz = (
+                            (polygon[v + 1, 0] - polygon[0, 0]) * h[0],
+                            (polygon[v + 1, 1] - polygon[0, 1]) * h[1],
+                            (polygon[v + 1, 2] - polygon[0, 2]) * h[2],
+                        )
+                        area = 0.5 * np.sqrt(
+                            (ay * bz - az * by) ** 2
+                            + (az * bx - ax * bz) ** 2
+                            + (ax * by - ay * bx) ** 2
+                        )
+                        for q in range(TRIANGLE_WEIGHTS.size):
+                            w = area * TRIANGLE_WEIGHTS[q]
+                            if w == 0.0:
+                                continue
+                            total += w
+                            for a in range(3):
+                                xi[a] = (
+                                    TRIANGLE_POINTS[q, 0] * polygon[0, a]
+                                    + TRIANGLE_POINTS[q, 1] * polygon[v, a]
+                                    + TRIANGLE_POINTS[q, 2] * polygon[v + 1, a]
+                                )
+                            missing = False
+                            for s in range(2):
+                                found[s] = -1
+                                if Kn[s] <= 0.0:
+                                    continue
+                                sign = 1.0 if s == 0 else -1.0
+                                for a in range(3):
+                                    moved[a] = xi[a] - sign * shift[e_of[s]] * normal[a] / h[a]
+                                _towards(moved, seed[s], h, d, longest, away)
+                                found[s] = _find_fragment(
+                                    i, j, k, n, wrap, moved, away, g_of[s], m if s == 0 else mk,
+                                    start, grain, code, volume, cell, at[s], image,
+                                )  # fmt: skip
+                                missing = missing or found[s] < 0
+                                f = found[s]
+                                if f >= 0:
+                                    thick = max(surface[f], cell_volume / longest)
+                                    tau[s] = volume[f] * cell_volume / (thick * Kn[s] * CONTACT)
+                            if missing:
+                                lost += w
+                            if found[0] != before[0] or found[1] != before[1]:
+                                if before[0] != -2:
+                                    for s in range(3):
+                                        first, second, value, parts, count = _emit(
+                                            across[s], ids[s], 2 * corners, part_across[e],
+                                            first, second, value, parts, count,
+                                        )  # fmt: skip
+                                    across[:] = 0.0
+                                before[0], before[1] = found[0], found[1]
+                                for c in range(corners):
+                                    for s in range(2):
+                                        ids[s, c] = node[found[s], c] if found[s] >= 0 else -1
+                                        ids[s, corners + c] = film_node[piece, c]
+                                        ids[2, s * corners + c] = ids[s, c]
+                            if G > 0.0:
+                                _shape(xi, d, h, value_b, slope_b)
+                                for s in range(2):
+                                    R = resistance[e_of[s]]
+                                    if found[s] < 0 or np.isinf(R):
+                                        continue
+                                    lam = max(tau[s], longest / (Kn[s] * CONTACT * SLIVER))
+                                    share = np.sqrt(tau[s] / lam) if tau[s] < lam else 1.0
+                                    _shape(at[s], d, h, value_a, slope_a)
+                                    _normal_flux(
+                                        normal, tensor[g_of[s]], slope_a, d, corners,
+                                        share if s == 0 else -share, flux, 0,
+                                    )  # fmt: skip
+                                    for c in range(corners):
+                                        jump[c], jump[corners + c] = value_a[c], -value_b[c]
+                                        flux[corners + c] = 0.0
+                                    _contact(across[s], w, R, lam, jump, flux, 2 * corners)
+                                for x in range(corners):
+                                    for y in range(x, corners):
+                                        gradient = out_x = out_y = 0.0
+                                        for a in range(d):
+                                            gradient += slope_b[x, a] * slope_b[y, a]
+                                            out_x += slope_b[x, a] * normal[a]
+                                            out_y += slope_b[y, a] * normal[a]
+                                        along[x, y] += (
+                                            w
+                                            * G
+                                            * (gradient + (NORMAL - 1) * out_x * out_y + bent[x, y])
+                                        )
+                            elif found[0] >= 0 and found[1] >= 0:
+                                R = resistance[e_of[0]] + resistance[e_of[1]]
+                                if np.isinf(R):
+                                    continue
+                                both = tau[0] + tau[1]
+                                lam, share = both, 1.0
+                                if shift[e_of[0]] + shift[e_of[1]] > 0.0:
+                                    lam = max(
+                                        both, longest / (max(Kn[0], Kn[1]) * CONTACT * SLIVER)
+                                    )
+                                    share = np.sqrt(both / lam)
+                                for s in range(2):
+                                    _shape(at[s], d, h, value_a, slope_a)
+                                    _normal_flux(
+                                        normal, tensor[g_of[s]], slope_a, d, corners,
+                                        share * tau[s] / both, flux, s * corners,
+                                    )  # fmt: skip
+                                    for c in range(corners):
+                                        jump[s * corners + c] = (
+                                            value_a[c] if s == 0 else -value_a[c]
+                                        )
+                                _contact(across[2], w, R, lam, jump, flux, 2 * corners)
+                    if before[0] != -2:
+                        for s in range(3):
+                            first, second, value, parts, count = _emit(
+                                across[s], ids[s], 2 * corners, part_across[e],
+                                first, second, value, parts, count,
+                            )  # fmt: skip
+                    if G <= 0.0:
+                        continue
+                    first, second, value, parts, count = _emit(
+                        along, film_node[piece], corners, part_along[e],
+                        first, second, value, parts, count,
+                    )  # fmt: skip
+                    piece_area = polygon_area(polygon, len(polygon), h)
+                    for a in range(3):
+                        centre[a] = 0.0
+                        for v in range(len(polygon)):
+                            centre[a] += polygon[v, a] / len(polygon)
+                    for v in range(len(polygon)):
+                        e2 = edge[corner_start[piece] + v]
+                        if e2 < 0:
+                            continue
+                        v2 = (v + 1) % len(polygon)
+                        length = 0.0
+                        for a in range(3):
+                            tangent[a] = (polygon[v2, a] - polygon[v, a]) * h[a]
+                            length += tangent[a] ** 2
+                        length = np.sqrt(length)
+                        if length < 1e-12 * longest:
+                            continue
+                        side_of_edge = 0.0
+                        for a in range(3):
+                            b, c = (a + 1) % 3, (a + 2) % 3
+                            outward[a] = (tangent[b] * normal[c] - tangent[c] * normal[b]) / length
+                            side_of_edge += outward[a] * (polygon[v, a] - centre[a]) * h[a]
+                        sign = 1.0 if side_of_edge > 0 else -1.0
+                        tau_edge = piece_area / (length * G * JUNCTION)
+                        lam = max(tau_edge, longest / (G * JUNCTION * SLIVER))
+                        share = sign * G * (np.sqrt(tau_edge / lam) if tau_edge < lam else 1.0)
+                        for q in range(2):
+                            t = 0.5 + (q - 0.5) / np.sqrt(3.0)
+                            for a in range(3):
+                                xi[a] = polygon[v, a] + t * (polygon[v2, a] - polygon[v, a])
+                            _shape(xi, d, h, value_a, slope_a)
+                            flux[:] = 0.0
+                            for c in range(corners):
+                                joint_ids[c] = film_node[piece, c]
+                                jump[c] = value_a[c]
+                                for a in range(d):
+                                    flux[c] += share * outward[a] * slope_a[c, a]
+                            met, whole_sheet = 1, G
+                            for which in range(2):
+                                e3 = -1
+                                if which == 0:
+                                    e3 = e2
+                                    for a in range(3):
+                                        ml[a] = m[a]
+                                else:
+                                    for e4 in range(side_start[g_of[1]], side_start[g_of[1] + 1]):
+                                        same = other[e4] == other[e2]
+                                        for a in range(3):
+                                            if (
+                                                mk[a] + side_image[e4, a]
+                                                != m[a] + side_image[e2, a]
+                                            ):
+                                                same = False
+                                        if same:
+                                            e3 = e4
+                                    for a in range(3):
+                                        ml[a] = mk[a]
+                                if e3 < 0 or sheet[e3] <= 0.0:
+                                    continue
+                                if not side_first[e3]:
+                                    for a in range(3):
+                                        ml[a] += side_image[e3, a]
+                                facet = side_facet[e3]
+                                for a in range(3):
+                                    corner_at = (i if a == 0 else (j if a == 1 else k)) * h[a]
+                                    target[a] = centroid[facet, a] + ml[a] * size[a] - corner_at
+                                _towards(xi, target, h, d, longest, away)
+                                hit = _find_piece(
+                                    i, j, k, n, wrap, xi, away, facet, ml,
+                                    piece_start, piece_facet, piece_frame, cell, at[0], image,
+                                )  # fmt: skip
+                                if hit < 0:
+                                    continue
+                                _shape(at[0], d, h, value_b, slope_b)
+                                for c in range(corners):
+                                    joint_ids[met * corners + c] = film_node[hit, c]
+                                    jump[met * corners + c] = -value_b[c] * sheet[e3]
+                                met += 1
+                                whole_sheet += sheet[e3]
+                            if met == 1:
+                                continue
+                            for c in range(corners):
+                                jump[c] *= 1.0 - G / whole_sheet
+                            for c in range(corners, met * corners):
+                                jump[c] /= whole_sheet
+                            joint[:] = 0.0
+                            _contact(joint, 0.5 * length, 0.0, lam, jump, flux, met * corners)
+                            first, second, value, parts, count = _emit(
+                                joint, joint_ids, met * corners, part_along[e],
+                                first, second, value, parts, count,
+                            )  # fmt: skip
+    return (
+        first[:count].copy(),
+        second[:count].copy(),
+        value[:count].copy(),
+        parts[:count].copy(),
+        lost / max(total, 1e-300),
+    )

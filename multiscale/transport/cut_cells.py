@@ -40,6 +40,8 @@ IntArray = NDArray[np.int64]
 
 NEGLIGIBLE_SHEET = 1e-7
 """Films that conduct less along them than this times a voxel beside them are left out."""
+ROUNDING = 1e-10
+"""Relative differences of film and bulk below this are none."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
 
@@ -104,14 +106,17 @@ def facet_films(
     tensorial = np.abs(own[:, :d, :d] - round_part).max(axis=(1, 2)) > 1e-12 * mean
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(np.maximum(1 - bulk / across, 1 - along / bulk), 0, 1)
+        share = np.where(share > ROUNDING, share, 0.0)
         share = np.where(bulk > 0, np.where(tensorial, 1.0, share), 0.0)
         rest = half * (1 - share)
         resistance = np.where(has, half / across - np.where(bulk > 0, rest / bulk, 0.0), 0.0)
     resistance = (
-        np.where(resistance > 1e-12 * half / across, resistance, 0.0) if has.any() else resistance
+        np.where(resistance > ROUNDING * half / across, resistance, 0.0)
+        if has.any()
+        else resistance
     )
     sheet = half * along - rest * bulk
-    sheet = np.where(has & (sheet > 1e-12 * half * along), sheet, 0.0)
+    sheet = np.where(has & (sheet > ROUNDING * half * along), sheet, 0.0)
     whole = sheet + sheet[sides.back]
     least = NEGLIGIBLE_SHEET * spacing.min() * np.maximum(bulk, bulk[sides.back])
     return FacetFilms(half * share, resistance, np.where(whole > least, whole, 0.0), kind)

@@ -300,7 +300,8 @@ def element_links(
             grid.corners, grid.edge, grid.normal,
         ),
         node, film_node, facet, (frame + 3) @ np.array([49, 7, 1]), in_three(seeds).astype(float),
-        (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first),
+        (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
+         sides.normal, sides.distance),
         (
             films.shift, films.resistance, films.sheet,
             (phase_count + kind).astype(np.int16),

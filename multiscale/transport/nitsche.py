@@ -49,6 +49,12 @@ SLIVER = 10.0
 """Contacts of slivers are at most this much stiffer than those of whole voxels."""
 UNBENT = 0.5
 """Weight of the energy that holds the nonlinear part of a field."""
+CORNER = 0.7
+"""Share of a facet that counts past the edge of its grain, where films share a corner.
+
+The current through the corner of three films, from resolved films: 0.64 at 120°
+(honeycomb), 0.71 on average over the junctions of Poisson–Voronoi crystals.
+"""
 NORMAL = 2.0
 """Weight of a film field's normal gradient, which the film itself does not feel."""
 
@@ -283,6 +289,18 @@ def _find_fragment(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _inside(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore[no-untyped-def]
+    """Whether a point lies in a grain that is drawn back from its facets."""
+    for e in range(first, last):
+        level = distance[e] - shift[e]
+        for a in range(d):
+            level -= plane[e, a] * (x[a] * h[a] - seed[a])
+        if level < -1e-7 * h[0]:
+            return False
+    return True
+
+
+@njit(cache=True)
 def _find_piece(  # type: ignore[no-untyped-def]
     i, j, k, n, wrap, xi, away, facet, m, start, piece_facet, piece_frame, cell, local, image
 ):
@@ -356,7 +374,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     seeds : (n, 3) ndarray
         Seeds [m]; points are looked for towards them.
     sides : tuple
-        Arrays of Sides: start, own, other, image, back, facet, first.
+        Arrays of Sides: start, own, other, image, back, facet, first, normal, distance.
     films : tuple
         For each side: shift [m], resistance [m / coefficient], sheet of the
         whole facet [m × coefficient], parts for what goes across and along.
@@ -382,7 +400,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     """
     n, h, size, start, grain, code, volume, surface, piece_start, side, piece_code = grid[:11]
     corner_start, corner, edge, piece_normal = grid[11:]
-    side_start, own, other, side_image, back, side_facet, side_first = sides
+    side_start, own, other, side_image, back, side_facet, side_first, plane, distance = sides
     shift, resistance, sheet, part_across, part_along = films
     corners = 1 << d
     cell_volume = h[0] * h[1] * h[2]
@@ -405,7 +423,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     )
     at = np.zeros((2, 3))
     found, before = np.full(2, -1, np.int64), np.full(2, -2, np.int64)
-    Kn, tau = np.zeros(2), np.zeros(2)
+    Kn, tau, weight = np.zeros(2), np.zeros(2), np.ones(2)
     across, along = np.zeros((3, 16, 16)), np.zeros((8, 8))
     joint, joint_ids = np.zeros((24, 24)), np.zeros(24, np.int64)
     ids = np.zeros((3, 16), np.int64)
@@ -473,7 +491,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 )
                             missing = False
                             for s in range(2):
-                                found[s] = -1
+                                found[s], weight[s] = -1, 1.0
                                 if Kn[s] <= 0.0:
                                     continue
                                 sign = 1.0 if s == 0 else -1.0
@@ -486,6 +504,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 )  # fmt: skip
                                 missing = missing or found[s] < 0
                                 f = found[s]
+                                if shift[e_of[s]] > 0.0 and not _inside(
+                                    moved, seed[s], h, d, side_start[g_of[s]],
+                                    side_start[g_of[s] + 1], plane, distance, shift,
+                                ):  # fmt: skip
+                                    weight[s] = CORNER
                                 if f >= 0:
                                     thick = max(surface[f], cell_volume / longest)
                                     tau[s] = volume[f] * cell_volume / (thick * Kn[s] * CONTACT)
@@ -513,6 +536,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         continue
                                     lam = max(tau[s], longest / (Kn[s] * CONTACT * SLIVER))
                                     share = np.sqrt(tau[s] / lam) if tau[s] < lam else 1.0
+                                    if weight[s] < 1.0:  # no surface of the grain, no flux
+                                        lam, share = longest / (Kn[s] * CONTACT * SLIVER), 0.0
                                     _shape(at[s], d, h, value_a, slope_a)
                                     _normal_flux(
                                         normal, tensor[g_of[s]], slope_a, d, corners,
@@ -521,7 +546,9 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     for c in range(corners):
                                         jump[c], jump[corners + c] = value_a[c], -value_b[c]
                                         flux[corners + c] = 0.0
-                                    _contact(across[s], w, R, lam, jump, flux, 2 * corners)
+                                    _contact(
+                                        across[s], w * weight[s], R, lam, jump, flux, 2 * corners
+                                    )
                                 for x in range(corners):
                                     for y in range(x, corners):
                                         gradient = out_x = out_y = 0.0
@@ -532,6 +559,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         along[x, y] += (
                                             w
                                             * G
+                                            * (0.5 / weight[0] + 0.5 / weight[1])
                                             * (gradient + (NORMAL - 1) * out_x * out_y + bent[x, y])
                                         )
                             elif found[0] >= 0 and found[1] >= 0:
@@ -545,6 +573,9 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         both, longest / (max(Kn[0], Kn[1]) * CONTACT * SLIVER)
                                     )
                                     share = np.sqrt(both / lam)
+                                if weight[0] + weight[1] < 2.0:
+                                    lam = longest / (max(Kn[0], Kn[1]) * CONTACT * SLIVER)
+                                    share = 0.0
                                 for s in range(2):
                                     _shape(at[s], d, h, value_a, slope_a)
                                     _normal_flux(
@@ -555,7 +586,10 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         jump[s * corners + c] = (
                                             value_a[c] if s == 0 else -value_a[c]
                                         )
-                                _contact(across[2], w, R, lam, jump, flux, 2 * corners)
+                                _contact(
+                                    across[2], w * 0.5 * (weight[0] + weight[1]),
+                                    R, lam, jump, flux, 2 * corners,
+                                )  # fmt: skip
                     if before[0] != -2:
                         for s in range(3):
                             first, second, value, parts, count = _emit(

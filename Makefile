@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STUDY ?= runs/llzo-lco
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size test check unit slow lowest clean
+.PHONY: run quickstart grain-size boundary-accuracy test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -18,6 +18,9 @@ quickstart: $(VENV)/.core
 
 grain-size: $(VENV)/.core
 	$(BIN)/python runs/grain-size/make_curves.py
+
+boundary-accuracy: $(VENV)/.core
+	$(BIN)/python runs/boundary-accuracy/make_table.py
 
 test: check unit
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import InputError, PropertyError, ResolutionError, describe, nearest
-from multiscale.transport.boundary_model import BoundaryMap
+from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
+from multiscale.transport.boundary_model import BoundaryMap, films
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
 from multiscale.transport.cut_cells import CutAssembly, assemble_cut_cells
 from multiscale.transport.cut_crystal import CutProblem, cut_problem
@@ -20,6 +21,7 @@ from multiscale.transport.fields import (
     LabelledImage,
     TessellatedCrystal,
     VoxelGeometry,
+    check_cells,
     check_field,
     check_spacing,
     phase_values,
@@ -374,7 +376,7 @@ def solve_cut_cells(
     Raises
     ------
     InputError
-        If an argument cannot be used.
+        If an argument cannot be used; ResolutionError, if a film is too wide.
     ConvergenceError
         If the tolerance is not reached.
     """
@@ -387,6 +389,7 @@ def solve_cut_cells(
     d = len(crystal.size) if isinstance(crystal, TessellatedCrystal) else crystal.labels.ndim
     values = phase_values(phases, crystal.phase_names, d)
     periodic = boundary == "periodic"
+    _check_cut_films(crystal, cells, values, boundaries)
     problem = cut_problem(crystal, cells, values, boundaries, periodic=periodic)
     runs = []
     for axis in [None] if periodic else range(d):
@@ -400,6 +403,28 @@ def solve_cut_cells(
         runs.append((assembly, run))
     result = _result([run for _, run in runs], boundary, time.perf_counter() - begin)
     return CutSolution(problem, tuple(runs), replace(result, scheme="cut-cells"))
+
+
+def _check_cut_films(
+    crystal: TessellatedCrystal | LabelledImage,
+    cells: Sequence[int] | None,
+    values: Sequence[FloatArray],
+    boundaries: BoundaryMap | None,
+) -> None:
+    """Refuse films too wide for the grains or voxels, and warn of wide ones."""
+    if boundaries is None or not isinstance(crystal, TessellatedCrystal):
+        return
+    # what is no film is refused as such
+    films(boundaries, crystal.phase_names, [float(np.abs(value).max()) for value in values])
+    size = np.asarray(crystal.size, dtype=float)
+    sizes = mean_grain_sizes(
+        crystal.tessellation.volumes,  # type: ignore[attr-defined]
+        np.asarray(crystal.phases),
+        crystal.phase_names,
+        size.size,
+    )
+    spacing = size / check_cells(cells, size.size)
+    check_widths(film_widths(boundaries), crystal.phase_names, sizes, spacing, "cut-cells")
 
 
 def _needs_cut_cells(

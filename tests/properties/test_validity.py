@@ -58,7 +58,17 @@ class TestVoxels:
         with pytest.raises(ResolutionError, match="use fewer cells: scheme 'faces'"):
             judge({"A|A": 1.01 * limits.refuse * 1e-9}, spacing=edges)
 
-    def test_a_scheme_without_a_limit(self):
+    def test_cut_cells(self):
+        limits = VOXEL_LIMITS["cut-cells"]
+        options = {"spacing": (2e-9, 1e-9, 3e-9), "scheme": "cut-cells"}
+        assert judge({"A|A": limits.warn * 1e-9}, **options) == []
+        (line,) = judge({"A|A": 1.01 * limits.warn * 1e-9}, **options)
+        assert "voxel edge, 1 nm" in line
+        with pytest.raises(ResolutionError, match="use fewer cells: scheme 'cut-cells'"):
+            judge({"A|A": 1.01 * limits.refuse * 1e-9}, **options)
+
+    def test_a_scheme_without_a_limit(self, monkeypatch):
+        monkeypatch.setitem(VOXEL_LIMITS, "cut-cells", None)
         assert judge({"A|A": 1e-8}, spacing=1e-10, scheme="cut-cells") == []
 
     def test_an_unknown_scheme(self):
@@ -124,6 +134,22 @@ class TestCalls:
             ms.effective_diffusivity(crystal, cells=(80, 80), **given)
         with pytest.raises(ResolutionError, match="use fewer cells"):
             ms.effective_diffusivity(crystal, cells=(160, 160), **given)
+
+    def test_cut_cells(self, crystal):
+        def solve(width, cells=(16, 16)):
+            given = {"phases": {"A": 1e-12}, "boundaries": {"A|A": film(width)}}
+            ms.effective_diffusivity(crystal, cells=cells, scheme="cut-cells", **given)
+
+        solve(9e-10, cells=(88, 88))
+        with pytest.warns(ResolutionWarning, match="at most 0.1 times the mean grain") as told:
+            solve(2e-9)
+        assert [one.filename for one in told] == [__file__]
+        with pytest.raises(ResolutionError, match=r"at most 0\.25 times the mean grain size"):
+            solve(2.6e-9)
+        with pytest.warns(ResolutionWarning, match="at most 2 times the voxel edge, 0.4 nm"):
+            solve(9e-10, cells=(100, 100))
+        with pytest.raises(ResolutionError, match="use fewer cells: scheme 'cut-cells'"):
+            solve(9e-10, cells=(120, 120))
 
     def test_once_for_each_place(self, crystal):
         with warnings.catch_warnings(record=True) as told:

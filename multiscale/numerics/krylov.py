@@ -123,6 +123,12 @@ def solve(
         _combine(direction, z, np.where(relative > rtol, beta, 0.0))
         q = _apply(*arrays, direction)
         curvature = _dots(direction, q)
+        if (curvature < -1e-6 * np.abs(rho))[relative > rtol].any():
+            raise ConvergenceError(
+                f"multigrid-preconditioned CG: the matrix is not positive (iteration {iteration}, "
+                f"residual {history[-1]:.1e})",
+                history,
+            )
         active = (relative > rtol) & (curvature > 0)
         alpha = np.divide(rho, curvature, out=np.zeros_like(rho), where=active)
         relative = np.sqrt(_advance(u, direction, alpha, r, q)) / norm

@@ -9,7 +9,9 @@ what is left of the film is not negative::
 
 so that K⊥ = K∥ = K changes nothing (s = R = G = 0), a slow film stands where it
 stands (s → δ/2) and a fast one keeps its own room. A grain with a tensor is
-always drawn back by δ/2. The energies are in :mod:`multiscale.transport.nitsche`;
+always drawn back by δ/2, and so are grains beside a slow film that conducts
+better along than across: its potential varies inside, and is taken as quadratic
+over its width. The energies are in :mod:`multiscale.transport.nitsche`;
 the unknowns are vertex values of each grain and of each conducting film, sorted
 by vertex, so that a stencil of 3^d vertices times the fields there describes
 every row.
@@ -33,7 +35,7 @@ from multiscale.numerics import (
 )
 from multiscale.transport.boundary_model import Films
 from multiscale.transport.cut_grid import IMAGES, CutGrid, Sides, in_three
-from multiscale.transport.nitsche import facet_links, grain_links
+from multiscale.transport.nitsche import SOFT, Stiffness, facet_links, grain_links
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,6 +44,8 @@ NEGLIGIBLE_SHEET = 1e-7
 """Films that conduct less along them than this times a voxel beside them are left out."""
 ROUNDING = 1e-10
 """Relative differences of film and bulk below this are none."""
+LAYERED = 1.5
+"""A slow film that conducts this many times better along than across has an inside of its own."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
 
@@ -58,6 +62,9 @@ class FacetFilms:
         Areal resistance on this side [m / coefficient]; infinite for a block.
     sheet : (s,) ndarray
         Sheet conductance of the whole facet [m × coefficient].
+    layer : (s,) ndarray
+        Conductance K⊥/δ across a film whose potential may vary inside it; zero
+        for the others [coefficient / m].
     kind : (s,) int ndarray
         Class of the facet; −1 for no film.
     """
@@ -65,6 +72,7 @@ class FacetFilms:
     shift: FloatArray
     resistance: FloatArray
     sheet: FloatArray
+    layer: FloatArray
     kind: IntArray
 
 
@@ -94,7 +102,7 @@ def facet_films(
     count = sides.own.size
     if table is None or count == 0:
         zero = np.zeros(count)
-        return FacetFilms(zero, zero.copy(), zero.copy(), np.full(count, -1, np.int64))
+        return FacetFilms(zero, zero, zero, zero, np.full(count, -1, np.int64))
     has = (kind >= 0) & (table.width[kind] > 0)
     half = np.where(has, 0.5 * table.width[kind], 0.0)
     across, along = table.across[kind], table.along[kind]
@@ -107,7 +115,9 @@ def facet_films(
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(np.maximum(1 - bulk / across, 1 - along / bulk), 0, 1)
         share = np.where(share > ROUNDING, share, 0.0)
-        share = np.where(bulk > 0, np.where(tensorial, 1.0, share), 0.0)
+        layered = has & (along > LAYERED * across) & (across > 0)
+        layered &= (across < bulk) & (across < bulk[sides.back])
+        share = np.where(bulk > 0, np.where(tensorial | layered, 1.0, share), 0.0)
         rest = half * (1 - share)
         resistance = np.where(has, half / across - np.where(bulk > 0, rest / bulk, 0.0), 0.0)
     resistance = (
@@ -119,7 +129,9 @@ def facet_films(
     sheet = np.where(has & (sheet > ROUNDING * half * along), sheet, 0.0)
     whole = sheet + sheet[sides.back]
     least = NEGLIGIBLE_SHEET * spacing.min() * np.maximum(bulk, bulk[sides.back])
-    return FacetFilms(half * share, resistance, np.where(whole > least, whole, 0.0), kind)
+    whole = np.where(whole > least, whole, 0.0)
+    layer = np.where(layered & (whole > 0), across / np.where(has, 2 * half, 1.0), 0.0)
+    return FacetFilms(half * share, resistance, whole, layer, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +243,7 @@ def element_links(
     names: tuple[Sequence[str], Sequence[str]],
     seeds: FloatArray,
     centroid: FloatArray,
+    stiffness: Stiffness = SOFT,
 ) -> ElementLinks:
     """Add up the element energies of a cut grid as links.
 
@@ -252,6 +265,8 @@ def element_links(
         Seeds [m].
     centroid : (facets, d) ndarray
         Facet centroids beside the first grain's seed [m].
+    stiffness : Stiffness, optional
+        What keeps the energy positive.
 
     Returns
     -------
@@ -291,7 +306,7 @@ def element_links(
     kind = np.maximum(films.kind, 0)
     bulk = grain_links(
         node, grid.grain, grid.row, grid.volume, grid.moments, tensor,
-        phases.astype(np.int16), grid.spacing, d,
+        phases.astype(np.int16), grid.spacing, d, stiffness.unbent,
     )  # fmt: skip
     *between, lost = facet_links(
         (
@@ -303,11 +318,12 @@ def element_links(
         (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
          sides.normal, sides.distance),
         (
-            films.shift, films.resistance, films.sheet,
+            films.shift, films.resistance, films.sheet, films.layer,
             (phase_count + kind).astype(np.int16),
             (phase_count + class_count + kind).astype(np.int16),
         ),
         in_three(centroid, 0.5).astype(float), tensor, d, grid.periodic,
+        stiffness.contact, stiffness.unbent,
     )  # fmt: skip
     if lost > MOST_LOST:
         raise ComputationError(

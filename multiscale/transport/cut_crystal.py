@@ -14,6 +14,7 @@ from multiscale.transport.boundary_model import BoundaryMap, Films, films
 from multiscale.transport.cut_cells import ElementLinks, element_links, facet_films
 from multiscale.transport.cut_grid import CutGrid, cut, sides_of
 from multiscale.transport.fields import LabelledImage, TessellatedCrystal, check_cells
+from multiscale.transport.nitsche import SOFT, Stiffness
 from multiscale.transport.orientation import grain_tensors
 
 FloatArray = NDArray[np.float64]
@@ -57,6 +58,7 @@ def cut_problem(
     boundaries: BoundaryMap | None,
     *,
     periodic: bool,
+    stiffness: Stiffness = SOFT,
 ) -> CutProblem:
     """Put a polycrystal and its films on cut cells.
 
@@ -72,6 +74,8 @@ def cut_problem(
         Film, or films by rules, of each pair of phases; None for none.
     periodic : bool
         Whether the transport problem is periodic.
+    stiffness : Stiffness, optional
+        What keeps the energy positive.
 
     Returns
     -------
@@ -128,7 +132,15 @@ def cut_problem(
     )
     names = (tuple(crystal.phase_names), table.names if table is not None else ("boundaries",))
     links = element_links(
-        grid, sides, on_facets, full, phases, names, np.asarray(crystal.seeds), facets.centroid
+        grid,
+        sides,
+        on_facets,
+        full,
+        phases,
+        names,
+        np.asarray(crystal.seeds),
+        facets.centroid,
+        stiffness,
     )
     return CutProblem(grid, links)
 

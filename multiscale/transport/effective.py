@@ -10,7 +10,14 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multiscale.errors import InputError, PropertyError, ResolutionError, describe, nearest
+from multiscale.errors import (
+    ConvergenceError,
+    InputError,
+    PropertyError,
+    ResolutionError,
+    describe,
+    nearest,
+)
 from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
 from multiscale.transport.boundary_model import BoundaryMap, films
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
@@ -27,6 +34,7 @@ from multiscale.transport.fields import (
     phase_values,
     plain_problem,
 )
+from multiscale.transport.nitsche import FIRM, SOFT
 from multiscale.transport.orientation import grain_tensors
 from multiscale.transport.tensor_elements import assemble_tensor
 
@@ -390,17 +398,16 @@ def solve_cut_cells(
     values = phase_values(phases, crystal.phase_names, d)
     periodic = boundary == "periodic"
     _check_cut_films(crystal, cells, values, boundaries)
-    problem = cut_problem(crystal, cells, values, boundaries, periodic=periodic)
-    runs = []
-    for axis in [None] if periodic else range(d):
-        assembly = assemble_cut_cells(problem.grid, problem.links, axis)
-        if axis is None:
-            run = solve_periodic(assembly.graph, preconditioner=assembly.preconditioner, **limits)
-        else:
-            run = solve_dirichlet(
-                assembly.graph, axis, preconditioner=assembly.preconditioner, **limits
-            )
-        runs.append((assembly, run))
+    for stiffness in (SOFT, FIRM):
+        problem = cut_problem(
+            crystal, cells, values, boundaries, periodic=periodic, stiffness=stiffness
+        )
+        try:
+            runs = _run_cut_cells(problem, d, periodic, limits)
+            break
+        except ConvergenceError:  # contacts too soft for the grains' anisotropy
+            if stiffness is FIRM:
+                raise
     result = _result([run for _, run in runs], boundary, time.perf_counter() - begin)
     return CutSolution(problem, tuple(runs), replace(result, scheme="cut-cells"))
 
@@ -425,6 +432,22 @@ def _check_cut_films(
     )
     spacing = size / check_cells(cells, size.size)
     check_widths(film_widths(boundaries), crystal.phase_names, sizes, spacing, "cut-cells")
+
+
+def _run_cut_cells(
+    problem: CutProblem, d: int, periodic: bool, limits: _Limits
+) -> list[tuple[CutAssembly, AxisSolutions]]:
+    """Solve the periodic problem, or every axis between electrodes."""
+    runs = []
+    for axis in [None] if periodic else range(d):
+        assembly = assemble_cut_cells(problem.grid, problem.links, axis)
+        build = assembly.preconditioner
+        if axis is None:
+            run = solve_periodic(assembly.graph, preconditioner=build, **limits)
+        else:
+            run = solve_dirichlet(assembly.graph, axis, preconditioner=build, **limits)
+        runs.append((assembly, run))
+    return runs
 
 
 def _needs_cut_cells(

@@ -35,26 +35,47 @@ Methods Eng. 104, 472 (2015), 10.1002/nme.4823 (cut elements in general).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 
 from multiscale.transport.cut_grid import decode, encode, place_seed, polygon_area
 from multiscale.transport.polyhedra import TRIANGLE_POINTS, TRIANGLE_WEIGHTS
 
-CONTACT = 2.0
-"""Stiffness of a contact in units of K/h; the energy is positive from 1.0 something on."""
+
+@dataclass(frozen=True, slots=True)
+class Stiffness:
+    """What keeps the energy positive.
+
+    Parameters
+    ----------
+    contact : float
+        Stiffness of a contact in units of K/h.
+    unbent : float
+        Weight of the energy that holds the nonlinear part of a field.
+    """
+
+    contact: float
+    unbent: float
+
+
+SOFT = Stiffness(2.2, 0.5)
+"""Enough for every crystal tried with scalars, and for most with tensors."""
+FIRM = Stiffness(4.0, 1.0)
+"""Twice that; the error of strongly anisotropic grains grows by a third."""
 JUNCTION = 3.0
 """Stiffness of the contact of films where they meet, in units of G/h."""
 SLIVER = 10.0
 """Contacts of slivers are at most this much stiffer than those of whole voxels."""
-UNBENT = 0.5
-"""Weight of the energy that holds the nonlinear part of a field."""
 CORNER = 0.7
 """Share of a facet that counts past the edge of its grain, where films share a corner.
 
 The current through the corner of three films, from resolved films: 0.64 at 120°
 (honeycomb), 0.71 on average over the junctions of Poisson–Voronoi crystals.
 """
+MIDDLE = 0.44
+"""Least share of a film's energy along it that its middle holds, if it has an inside of its own."""
 NORMAL = 2.0
 """Weight of a film field's normal gradient, which the film itself does not feel."""
 
@@ -188,7 +209,7 @@ def _emit(B, ids, size, part, first, second, value, parts, count):  # type: igno
 
 
 @njit(cache=True)
-def grain_links(node, grain, row, volume, table, tensor, phase, h, d):  # type: ignore[no-untyped-def]
+def grain_links(node, grain, row, volume, table, tensor, phase, h, d, unbent):  # type: ignore[no-untyped-def]
     """Links of all fragments.
 
     Parameters
@@ -209,6 +230,8 @@ def grain_links(node, grain, row, volume, table, tensor, phase, h, d):  # type: 
         Voxel edges [m].
     d : int
         Number of axes.
+    unbent : float
+        Weight of the energy that holds the nonlinear part of a field.
 
     Returns
     -------
@@ -235,7 +258,7 @@ def grain_links(node, grain, row, volume, table, tensor, phase, h, d):  # type: 
         else:
             stiffness(table[row[f]], K, h, d, A)
             stiffness(full, K, h, d, whole)
-            A += UNBENT * volume[f] * (bend @ whole @ bend)
+            A += unbent * volume[f] * (bend @ whole @ bend)
         first, second, value, parts, count = _emit(
             A, node[f], corners, phase[grain[f]], first, second, value, parts, count
         )
@@ -354,8 +377,51 @@ def _normal_flux(normal, K, slope, d, corners, weight, out, at):  # type: ignore
 
 
 @njit(cache=True)
+def _inside_film(B, sheet, bow, shapes, slopes, normal, d, corners):  # type: ignore[no-untyped-def]
+    """Add what a potential that is quadratic over a film's width adds to its middle's.
+
+    Along: sheet · Σ M_st ∇_t u_s·∇_t u_t over both surfaces and the middle, M the
+    mass matrix of quadratic interpolation; across: bow (u_a − 2 w + u_b)².
+    """
+    for x in range(3 * corners):
+        s, i = x // corners, x % corners
+        for y in range(x, 3 * corners):
+            t, j = y // corners, y % corners
+            if s == 1 and t == 1:
+                mass = 16.0 / 30.0
+            elif s == t:
+                mass = 4.0 / 30.0
+            elif s == 1 or t == 1:
+                mass = 2.0 / 30.0
+            else:
+                mass = -1.0 / 30.0
+            gradient = out_x = out_y = 0.0
+            for a in range(d):
+                gradient += slopes[s, i, a] * slopes[t, j, a]
+                out_x += slopes[s, i, a] * normal[a]
+                out_y += slopes[t, j, a] * normal[a]
+            sign = (-2.0 if s == 1 else 1.0) * (-2.0 if t == 1 else 1.0)
+            B[x, y] += sheet * mass * (gradient - out_x * out_y) + bow * sign * (
+                shapes[s, i] * shapes[t, j]
+            )
+
+
+@njit(cache=True)
 def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
-    grid, node, film_node, piece_facet, piece_frame, seeds, sides, films, centroid, tensor, d, wrap
+    grid,
+    node,
+    film_node,
+    piece_facet,
+    piece_frame,
+    seeds,
+    sides,
+    films,
+    centroid,
+    tensor,
+    d,
+    wrap,
+    contact,
+    unbent,
 ):
     """Links across and along all facets.
 
@@ -377,7 +443,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         Arrays of Sides: start, own, other, image, back, facet, first, normal, distance.
     films : tuple
         For each side: shift [m], resistance [m / coefficient], sheet of the
-        whole facet [m × coefficient], parts for what goes across and along.
+        whole facet [m × coefficient], conductance across films with an inside
+        of their own [coefficient / m], parts for what goes across and along.
     centroid : (facets, 3) ndarray
         Facet centroids beside the first grain's seed [m].
     tensor : (n, 3, 3) ndarray
@@ -386,6 +453,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         Number of axes.
     wrap : bool
         Whether the box is periodic.
+    contact, unbent : float
+        As in :class:`Stiffness`.
 
     Returns
     -------
@@ -401,7 +470,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     n, h, size, start, grain, code, volume, surface, piece_start, side, piece_code = grid[:11]
     corner_start, corner, edge, piece_normal = grid[11:]
     side_start, own, other, side_image, back, side_facet, side_first, plane, distance = sides
-    shift, resistance, sheet, part_across, part_along = films
+    shift, resistance, sheet, layer, part_across, part_along = films
     corners = 1 << d
     cell_volume = h[0] * h[1] * h[2]
     longest = 0.0
@@ -434,9 +503,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         np.zeros(8),
         np.zeros((8, 3)),
     )
+    inner, inner_ids = np.zeros((24, 24)), np.zeros(24, np.int64)
+    shapes, slopes = np.zeros((3, 8)), np.zeros((3, 8, 3))
     bend, whole = nonlinear(d), np.empty((corners, corners))
     stiffness(full_moments(), np.eye(3), h, d, whole)
-    bent = bend @ whole @ bend * (UNBENT / cell_volume)
+    bent = bend @ whole @ bend * (unbent / cell_volume)
     total = lost = 0.0
     for i in range(n[0]):
         for j in range(n[1]):
@@ -461,6 +532,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                     polygon = corner[corner_start[piece] : corner_start[piece + 1]]
                     across[:] = 0.0
                     along[:] = 0.0
+                    inner[:] = 0.0
                     before[:] = -2
                     for v in range(1, len(polygon) - 1):
                         ax, ay, az = (
@@ -511,7 +583,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     weight[s] = CORNER
                                 if f >= 0:
                                     thick = max(surface[f], cell_volume / longest)
-                                    tau[s] = volume[f] * cell_volume / (thick * Kn[s] * CONTACT)
+                                    tau[s] = volume[f] * cell_volume / (thick * Kn[s] * contact)
                             if missing:
                                 lost += w
                             if found[0] != before[0] or found[1] != before[1]:
@@ -521,23 +593,30 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                             across[s], ids[s], 2 * corners, part_across[e],
                                             first, second, value, parts, count,
                                         )  # fmt: skip
+                                    first, second, value, parts, count = _emit(
+                                        inner, inner_ids, 3 * corners, part_along[e],
+                                        first, second, value, parts, count,
+                                    )  # fmt: skip
                                     across[:] = 0.0
+                                    inner[:] = 0.0
                                 before[0], before[1] = found[0], found[1]
                                 for c in range(corners):
                                     for s in range(2):
                                         ids[s, c] = node[found[s], c] if found[s] >= 0 else -1
                                         ids[s, corners + c] = film_node[piece, c]
                                         ids[2, s * corners + c] = ids[s, c]
+                                        inner_ids[2 * s * corners + c] = ids[s, c]
+                                    inner_ids[corners + c] = film_node[piece, c]
                             if G > 0.0:
                                 _shape(xi, d, h, value_b, slope_b)
                                 for s in range(2):
                                     R = resistance[e_of[s]]
                                     if found[s] < 0 or np.isinf(R):
                                         continue
-                                    lam = max(tau[s], longest / (Kn[s] * CONTACT * SLIVER))
+                                    lam = max(tau[s], longest / (Kn[s] * contact * SLIVER))
                                     share = np.sqrt(tau[s] / lam) if tau[s] < lam else 1.0
                                     if weight[s] < 1.0:  # no surface of the grain, no flux
-                                        lam, share = longest / (Kn[s] * CONTACT * SLIVER), 0.0
+                                        lam, share = longest / (Kn[s] * contact * SLIVER), 0.0
                                     _shape(at[s], d, h, value_a, slope_a)
                                     _normal_flux(
                                         normal, tensor[g_of[s]], slope_a, d, corners,
@@ -556,12 +635,21 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                             gradient += slope_b[x, a] * slope_b[y, a]
                                             out_x += slope_b[x, a] * normal[a]
                                             out_y += slope_b[y, a] * normal[a]
+                                        held = out_x * out_y * NORMAL + bent[x, y]
+                                        if layer[e] == 0.0:
+                                            held += gradient - out_x * out_y
                                         along[x, y] += (
-                                            w
-                                            * G
-                                            * (0.5 / weight[0] + 0.5 / weight[1])
-                                            * (gradient + (NORMAL - 1) * out_x * out_y + bent[x, y])
+                                            w * G * (0.5 / weight[0] + 0.5 / weight[1]) * held
                                         )
+                                if layer[e] > 0.0 and found[0] >= 0 and found[1] >= 0:
+                                    _shape(at[0], d, h, shapes[0], slopes[0])
+                                    shapes[1], slopes[1] = value_b, slope_b
+                                    _shape(at[1], d, h, shapes[2], slopes[2])
+                                    _inside_film(
+                                        inner, w * G,
+                                        w * layer[e] * 0.5 * (weight[0] + weight[1]) / 3.0,
+                                        shapes, slopes, normal, d, corners,
+                                    )  # fmt: skip
                             elif found[0] >= 0 and found[1] >= 0:
                                 R = resistance[e_of[0]] + resistance[e_of[1]]
                                 if np.isinf(R):
@@ -570,11 +658,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 lam, share = both, 1.0
                                 if shift[e_of[0]] + shift[e_of[1]] > 0.0:
                                     lam = max(
-                                        both, longest / (max(Kn[0], Kn[1]) * CONTACT * SLIVER)
+                                        both, longest / (max(Kn[0], Kn[1]) * contact * SLIVER)
                                     )
                                     share = np.sqrt(both / lam)
                                 if weight[0] + weight[1] < 2.0:
-                                    lam = longest / (max(Kn[0], Kn[1]) * CONTACT * SLIVER)
+                                    lam = longest / (max(Kn[0], Kn[1]) * contact * SLIVER)
                                     share = 0.0
                                 for s in range(2):
                                     _shape(at[s], d, h, value_a, slope_a)
@@ -596,6 +684,10 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 across[s], ids[s], 2 * corners, part_across[e],
                                 first, second, value, parts, count,
                             )  # fmt: skip
+                        first, second, value, parts, count = _emit(
+                            inner, inner_ids, 3 * corners, part_along[e],
+                            first, second, value, parts, count,
+                        )  # fmt: skip
                     if G <= 0.0:
                         continue
                     first, second, value, parts, count = _emit(
@@ -625,8 +717,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                             outward[a] = (tangent[b] * normal[c] - tangent[c] * normal[b]) / length
                             side_of_edge += outward[a] * (polygon[v, a] - centre[a]) * h[a]
                         sign = 1.0 if side_of_edge > 0 else -1.0
-                        tau_edge = piece_area / (length * G * JUNCTION)
-                        lam = max(tau_edge, longest / (G * JUNCTION * SLIVER))
+                        stiff = G * JUNCTION
+                        if layer[e] > 0.0:  # the middle alone holds less of the energy
+                            stiff /= MIDDLE
+                        tau_edge = piece_area / (length * stiff)
+                        lam = max(tau_edge, longest / (stiff * SLIVER))
                         share = sign * G * (np.sqrt(tau_edge / lam) if tau_edge < lam else 1.0)
                         for q in range(2):
                             t = 0.5 + (q - 0.5) / np.sqrt(3.0)

@@ -55,7 +55,9 @@ from multiscale.properties.validity import film_widths, width_warnings
 from multiscale.provenance import Estimate, config_hash, git_revision, versions
 from multiscale.report import exemplars, write_report
 from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
-from multiscale.transport.flux import flux_field
+from multiscale.transport.cut_cells import shares
+from multiscale.transport.effective import CutSolution, solve_cut_cells
+from multiscale.transport.flux import FluxField, flux_field
 
 HETEROINTERFACE_RADIUS = 0.15
 """Neighbourhood of a heterointerface, in mean grain edges."""
@@ -270,6 +272,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
     for number, temperature in enumerate(study.temperatures):
         given = coefficients(study, temperature)
         bulk = [float(given.phases[name]) for name in crystal.phase_names]
+        flux = None
         if study.backend == "fipy":
             result = effective_diffusivity(
                 crystal,
@@ -280,6 +283,16 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
                 rtol=study.rtol,
                 backend="fipy",
             )
+        elif study.scheme == "cut-cells":
+            cut = solve_cut_cells(
+                crystal,
+                plan.cells,
+                crystal_coefficients(study, given, temperature),
+                given.boundaries,
+                boundary=study.boundary,
+                rtol=study.rtol,
+            )
+            result, flux = cut.result, cut_shares(cut, crystal.phase_names)
         else:
             problem = geometry.problem(bulk, given.boundaries)
             geometry.check_films(given.boundaries, scheme="faces")
@@ -289,12 +302,75 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             result = solution.result
         circuit = circuit_tensor(study, crystal, given)
         record.transport(number, given, result, circuit)
+        if flux is not None:
+            record.shares(number, flux, None)
         if solution is not None:
             flux = flux_field(solution, crystal.phase_names)
             record.shares(number, flux, near)
             if number == 0 and plan.realisation == 0:
                 fields = flux_slices(geometry, solution, flux, temperature, record.weight)
     return record.dataset(), fields
+
+
+def crystal_coefficients(
+    study: Study, given: TransportCoefficients, temperature: float
+) -> dict[str, float | NDArray[np.float64]]:
+    """Give layered crystals their tensor in place of its average.
+
+    Parameters
+    ----------
+    study : Study
+        Materials.
+    given : TransportCoefficients
+        Coefficients at one temperature, with the average of each tensor.
+    temperature : float
+        Absolute temperature [K].
+
+    Returns
+    -------
+    dict of str to float or (3, 3) ndarray
+        Coefficient of each phase; tensors in the crystal frame, weighed as their average.
+    """
+    found: dict[str, float | NDArray[np.float64]] = {}
+    for name, value in given.phases.items():
+        material, average = study.phases[name], float(value)
+        found[name] = average
+        if material is not None and not material.isotropic:
+            weight = average / material.diffusivity(temperature).value
+            found[name] = weight * material.diffusivity_tensor(temperature)
+    return found
+
+
+def cut_shares(solution: CutSolution, phase_names: tuple[str, ...]) -> FluxField:
+    """Bring the shares of parts on cut cells into the form of those on voxels.
+
+    Parameters
+    ----------
+    solution : CutSolution
+        A solved problem.
+    phase_names : tuple of str
+        Phases by index.
+
+    Returns
+    -------
+    FluxField
+        Shares alone, without vectors. Flux through films that are crossed is booked on the
+        phases beside them, half on each.
+    """
+    every = [shares(one, run.kept, run.axes, run.deviation) for one, run in solution.runs]
+    flux = np.concatenate([pair[0] for pair in every])
+    loss = np.concatenate([pair[1] for pair in every])
+    axes = tuple(axis for _, run in solution.runs for axis in run.axes)
+    parts, p = solution.runs[0][0].links.parts, len(phase_names)
+    kinds = (len(parts) - p) // 2
+    booked = np.concatenate([flux[:, :p], flux[:, p + kinds :]], axis=1)
+    for column, name in enumerate(parts[p : p + kinds], start=p):
+        first, _, rest = name.removeprefix("across ").partition("|")
+        second = rest if rest in phase_names else rest.rpartition(" ")[0]  # without its rule
+        for one in (first, second):
+            booked[:, phase_names.index(one)] += 0.5 * flux[:, column]
+    kept = (*phase_names, *parts[p + kinds :])
+    return FluxField(axes, np.zeros((len(axes), 0)), kept, booked, parts, loss)
 
 
 def circuit_tensor(
@@ -440,7 +516,7 @@ def film_warnings(study: Study) -> list[str]:
         box = plan.grain_size * plan.recipe.grains ** (1 / dimension)
         sizes = dict.fromkeys(plan.recipe.phases, plan.grain_size)
         spacing = box / np.array(plan.cells)
-        for line in width_warnings(widths, plan.recipe.phases, sizes, spacing):
+        for line in width_warnings(widths, plan.recipe.phases, sizes, spacing, study.scheme):
             key = f"{plan.ensemble} {line.partition(':')[0]} {'voxel' in line}"
             found.setdefault(key, f"{plan.ensemble}: {line}")
     return list(found.values())
@@ -674,6 +750,21 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
         for one in {one.name: one for one in study.boundaries.values()}.values()
         for rule in one.rules
     ]
+    if study.scheme == "cut-cells":
+        text = (
+            "films on their true facets; layered crystals with their tensors, but the grain "
+            "circuit and the bounds with averages; no flux maps, no shares of neighbourhoods"
+        )
+        rows.append(
+            (
+                "thin boundaries",
+                "scheme",
+                "cut-cells",
+                "not stated",
+                "always",
+                f"the study file: {text}",
+            )
+        )
     for name, one in sorted(given.items()):
         for quantity in one.quantities:
             outside = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import multiscale as ms
 from multiscale import properties
 from multiscale.config import load_study
 from multiscale.errors import ResolutionError, ResolutionWarning, StoreError
@@ -14,6 +15,8 @@ from multiscale.provenance import config_hash
 from multiscale.study import (
     coefficients,
     compute_sample,
+    crystal_coefficients,
+    film_warnings,
     first_of_each_ensemble,
     rebuild_report,
     run_study,
@@ -259,6 +262,80 @@ def test_a_pore_phase_blocks_and_a_box_with_electrodes_runs(tiny_study):
     assert data["wiener_lower"].values.max() == 0.0
     assert np.isnan(data["circuit_diffusivity"].values).all()  # a periodic graph has no electrodes
     assert data["flux_share"].sel(part="pore").values.max() == 0.0
+
+
+CUT = ("[transport]", '[transport]\nscheme = "cut-cells"')
+
+
+class TestCutCells:
+    """A study on cut cells: layered crystals keep their tensors."""
+
+    @pytest.fixture
+    def few_grains(self, tmp_path):
+        """A run folder with two phases in twelve grains."""
+        recipe = RECIPE.replace("LLZO = 1.0", "LLZO = 0.5\nLCO = 0.5").replace("= 30", "= 12")
+        (tmp_path / "recipe.toml").write_text(recipe)
+        text = SINGLE.format(recipe=tmp_path / "recipe.toml")
+        (tmp_path / "study.toml").write_text(text)
+        others = '"LCO|LCO" = "LCO-LCO"\n"LLZO|LCO" = "LLZO-LCO"\n\n[transport]'
+        changed(
+            tmp_path,
+            CUT,
+            ('LLZO = "LLZO"', 'LLZO = "LLZO"\nLCO = "Li0.53CoO2"'),
+            ("\n[transport]", others),
+        )
+        return tmp_path
+
+    def test_a_run_with_its_report(self, few_grains):
+        outcome = run_study(few_grains, workers=1, samples=1)
+        assert not outcome.failures
+        found = outcome.results
+        plain = found["flux_share"].drop_sel(part="heterointerface neighbourhood")
+        for shares in (plain.values, found["dissipation_share"].values):
+            assert shares[..., :2, :].sum(axis=-1) == pytest.approx(1.0, rel=1e-6)
+        near = found["flux_share"].sel(part="heterointerface neighbourhood")
+        assert np.isnan(near).all()
+        page = outcome.report.read_text(encoding="utf-8")
+        assert "films on their true facets" in page
+        assert "No example fields were stored." in page
+
+    def test_isotropic_phases_agree_with_faces(self, tmp_path):
+        (tmp_path / "study.toml").write_text(SINGLE.format(recipe=tmp_path / "recipe.toml"))
+        (tmp_path / "recipe.toml").write_text(RECIPE)
+        study = load_study(tmp_path)
+        plan = study.samples()[0]
+        plain, _ = compute_sample(study, plan)
+        cut, fields = compute_sample(dataclasses.replace(study, scheme="cut-cells"), plan)
+        assert fields is None
+        one, two = (data["effective_diffusivity"].values[0, :2, :2] for data in (plain, cut))
+        assert two == pytest.approx(one, rel=0.05, abs=0.02 * one[0, 0])
+        for name in ("flux_share", "dissipation_share"):
+            gap = np.abs(plain[name].values[0, :2] - cut[name].values[0, :2])
+            assert np.nanmax(gap) < 0.1
+
+    def test_layered_crystals_are_weighed_as_their_average(self, tiny_study):
+        study = changed(tiny_study, CHEMICAL, CUT, own_lco(tiny_study))
+        given = coefficients(study, 300.0)
+        found = crystal_coefficients(study, given, 300.0)
+        assert found["LLZO"] == given.phases["LLZO"]
+        average = ms.isotropic_average(found["LCO"])
+        assert average == pytest.approx(given.phases["LCO"], rel=1e-9, abs=0)
+        assert found["LCO"][2, 2] < 1e-3 * found["LCO"][0, 0]
+
+    def test_electrodes(self, tmp_path):
+        (tmp_path / "study.toml").write_text(SINGLE.format(recipe=tmp_path / "recipe.toml"))
+        (tmp_path / "recipe.toml").write_text(RECIPE)
+        study = changed(tmp_path, CUT, ('"periodic"', '"dirichlet"'), ("[300, 350]", "[300]"))
+        data, _ = compute_sample(study, study.samples()[0])
+        assert (np.diag(data["effective_diffusivity"].values[0])[:2] > 0).all()
+        flux = data["flux_share"].drop_sel(part="heterointerface neighbourhood")
+        assert flux.values[0, :2].sum(axis=-1) == pytest.approx(1.0, rel=1e-6)
+
+    def test_finer_voxels_than_films(self, tiny_study):
+        fine = ("cells = [40, 40]", "cells = [225, 225]")
+        study = changed(tiny_study, fine, ("[50]", "[15]"))
+        assert any("voxel" in line for line in film_warnings(study))
+        assert film_warnings(dataclasses.replace(study, scheme="cut-cells")) == []
 
 
 def test_the_first_of_each_ensemble(tiny_study):

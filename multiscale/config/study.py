@@ -71,6 +71,7 @@ class _TransportEntry(Strict):
     boundary: Literal["periodic", "dirichlet"]
     rtol: Annotated[float, Field(gt=0, lt=1)] = 1e-6
     backend: Literal["multigrid", "fipy"] = "multigrid"
+    scheme: Literal["faces", "cut-cells"] = "faces"
 
 
 class _StudyFile(Strict):
@@ -197,6 +198,9 @@ class Study:
         Relative tolerance of the solver.
     segregation : Mapping of str to float
         Factors of phases that the study gives in place of the property files'.
+    scheme : str
+        How thin boundaries enter, as in :func:`multiscale.effective_diffusivity`; with
+        ``"cut-cells"`` layered crystals keep their tensors.
     limit : int or None
         Samples to run, if not all.
     """
@@ -218,6 +222,7 @@ class Study:
     backend: str
     rtol: float
     segregation: Mapping[str, float]
+    scheme: str = "faces"
     limit: int | None = None
 
     @property
@@ -398,6 +403,8 @@ class Study:
         )
         if self.segregation:  # an absent table leaves the hash of older results alone
             spelt["segregation"] = dict(self.segregation)
+        if self.scheme != "faces":  # the same
+            spelt["transport"]["scheme"] = self.scheme
         if self.driving_force == "chemical_potential":
             spelt["transport"]["coefficient"] = "c D_charge"
         return spelt
@@ -443,6 +450,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
     boundaries = _boundaries(file, phases, path)
     _check_driving_force(file, phases, path)
     _check_segregation(file, phases, path)
+    _check_scheme(file, path)
     sweep, transport, fraction = file.sweep, file.transport, file.sweep.volume_fraction
     study = Study(
         path=path,
@@ -462,6 +470,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         backend=transport.backend,
         rtol=transport.rtol,
         segregation=dict(file.segregation or {}),
+        scheme=transport.scheme,
     )
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
@@ -622,6 +631,15 @@ def _check_segregation(file: _StudyFile, phases: Mapping[str, Material | None], 
             remedy = "the Li densities already tell the partition; leave it out"
             expected = "transport.driving_force = 'concentration'"
             raise StudyError(describe(place, expected, received, remedy))
+
+
+def _check_scheme(file: _StudyFile, path: Path) -> None:
+    """See that the backend knows the scheme."""
+    if file.transport.scheme != "faces" and file.transport.backend != "multigrid":
+        expected = f"'multigrid' for scheme {file.transport.scheme!r}"
+        received = f"{file.transport.backend!r}"
+        remedy = "leave backend or scheme out"
+        raise StudyError(describe(f"{path}: transport.backend", expected, received, remedy))
 
 
 def _shared_out(recipe: Recipe, phase: str | None, fraction: float | None) -> dict[str, float]:

@@ -39,6 +39,18 @@ STUDY_CASES = [
     ('"LCO|LCO" =', '"LCO|LLZO" =', 'boundaries."LLZO|LCO"', ["each pair of phases once"]),
     ('= "LLZO-LCO"', '= "LLZO"', 'boundaries."LLZO|LCO"', ["a boundary type", "a material"]),
     ("[300, 600]", "[300, 0]", "transport.temperatures_K[1]", ["> 0", "0"]),
+    (
+        'boundary = "periodic"',
+        'boundary = "periodic"\nscheme = "cut-cell"',
+        "transport.scheme",
+        ["'faces' or 'cut-cells'", "cut-cell", "did you mean 'cut-cells'?"],
+    ),
+    (
+        'boundary = "periodic"',
+        'boundary = "periodic"\nbackend = "fipy"\nscheme = "cut-cells"',
+        "transport.backend",
+        ["'multigrid' for scheme 'cut-cells'", "'fipy'"],
+    ),
     ("temperatures_K", "temperatures_C", "transport.temperatures_C", ["'temperatures_K'"]),
     ('"concentration"', '"potential"', "transport.driving_force", ["'chemical_potential'?"]),
     ('"periodic"', '"periodc"', "transport.boundary", ["did you mean 'periodic'?"]),

@@ -53,6 +53,18 @@ def test_the_hash_follows_what_decides_the_results(project):
     assert len({first, second, config_hash(load_study(project.run).resolved())}) == 3
 
 
+def test_the_scheme_counts_in_the_hash_unless_it_is_the_default(project):
+    left_out = load_study(project.run)
+    assert left_out.scheme == "faces"
+    assert "scheme" not in left_out.resolved()["transport"]
+    hashes = [config_hash(left_out.resolved())]
+    project.spoil(project.study, "[transport]", '[transport]\nscheme = "faces"')
+    hashes.append(config_hash(load_study(project.run).resolved()))
+    project.spoil(project.study, '"faces"', '"cut-cells"')
+    hashes.append(config_hash(load_study(project.run).resolved()))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_what_is_resolved_is_json_without_paths(project):
     resolved = load_study(project.run).resolved()
     assert json.loads(json.dumps(resolved, allow_nan=False)) == resolved

@@ -72,8 +72,11 @@ CORNER = 0.7
 """Share of a facet that counts past the edge of its grain, where films share a corner.
 
 The current through the corner of three films, from resolved films: 0.64 at 120°
-(honeycomb), 0.71 on average over the junctions of Poisson–Voronoi crystals.
+(honeycomb), 0.71 on average over the junctions of Poisson–Voronoi crystals. Films
+that conduct towards the corner conduct 1/0.7 times better there.
 """
+OVERLAP = 0.5
+"""The same along the line where films meet: two facets share what lies in a grain's corner."""
 MIDDLE = 0.44
 """Least share of a film's energy along it that its middle holds, if it has an inside of its own."""
 NORMAL = 2.0
@@ -312,15 +315,15 @@ def _find_fragment(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _inside(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore[no-untyped-def]
-    """Whether a point lies in a grain that is drawn back from its facets."""
+def _beyond(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore[no-untyped-def]
+    """Find a side that a point is beyond, of a grain drawn back from its facets; −1 if inside."""
     for e in range(first, last):
         level = distance[e] - shift[e]
         for a in range(d):
             level -= plane[e, a] * (x[a] * h[a] - seed[a])
         if level < -1e-7 * h[0]:
-            return False
-    return True
+            return e
+    return -1
 
 
 @njit(cache=True)
@@ -490,7 +493,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         np.zeros(3),
         np.zeros(3),
     )
-    at = np.zeros((2, 3))
+    at, line = np.zeros((2, 3)), np.zeros(3)
     found, before = np.full(2, -1, np.int64), np.full(2, -2, np.int64)
     Kn, tau, weight = np.zeros(2), np.zeros(2), np.ones(2)
     across, along = np.zeros((3, 16, 16)), np.zeros((8, 8))
@@ -576,11 +579,18 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 )  # fmt: skip
                                 missing = missing or found[s] < 0
                                 f = found[s]
-                                if shift[e_of[s]] > 0.0 and not _inside(
-                                    moved, seed[s], h, d, side_start[g_of[s]],
-                                    side_start[g_of[s] + 1], plane, distance, shift,
-                                ):  # fmt: skip
-                                    weight[s] = CORNER
+                                if shift[e_of[s]] > 0.0:
+                                    e4 = _beyond(
+                                        moved, seed[s], h, d, side_start[g_of[s]],
+                                        side_start[g_of[s] + 1], plane, distance, shift,
+                                    )  # fmt: skip
+                                    if e4 >= 0:
+                                        weight[s] = CORNER
+                                        for a in range(3):
+                                            b, c = (a + 1) % 3, (a + 2) % 3
+                                            line[a] = (
+                                                normal[b] * plane[e4, c] - normal[c] * plane[e4, b]
+                                            )
                                 if f >= 0:
                                     thick = max(surface[f], cell_volume / longest)
                                     tau[s] = volume[f] * cell_volume / (thick * Kn[s] * contact)
@@ -628,19 +638,27 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     _contact(
                                         across[s], w * weight[s], R, lam, jump, flux, 2 * corners
                                     )
+                                towards = 0.5 / weight[0] + 0.5 / weight[1]
+                                beside = 0.0
+                                if towards > 1.0:
+                                    outside = (weight[0] < 1.0) + (weight[1] < 1.0)
+                                    beside = 1.0 - 0.5 * outside * (1.0 - OVERLAP) - towards
+                                    square = line[0] ** 2 + line[1] ** 2 + line[2] ** 2
+                                    beside = beside / square if square > 0 else 0.0
                                 for x in range(corners):
                                     for y in range(x, corners):
-                                        gradient = out_x = out_y = 0.0
+                                        gradient = out_x = out_y = line_x = line_y = 0.0
                                         for a in range(d):
                                             gradient += slope_b[x, a] * slope_b[y, a]
                                             out_x += slope_b[x, a] * normal[a]
                                             out_y += slope_b[y, a] * normal[a]
+                                            line_x += slope_b[x, a] * line[a]
+                                            line_y += slope_b[y, a] * line[a]
                                         held = out_x * out_y * NORMAL + bent[x, y]
                                         if layer[e] == 0.0:
-                                            held += gradient - out_x * out_y
-                                        along[x, y] += (
-                                            w * G * (0.5 / weight[0] + 0.5 / weight[1]) * held
-                                        )
+                                            held += towards * (gradient - out_x * out_y)
+                                            held += beside * line_x * line_y
+                                        along[x, y] += w * G * held
                                 if layer[e] > 0.0 and found[0] >= 0 and found[1] >= 0:
                                     _shape(at[0], d, h, shapes[0], slopes[0])
                                     shapes[1], slopes[1] = value_b, slope_b

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STUDY ?= runs/llzo-lco
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size boundary-accuracy test check unit slow lowest clean
+.PHONY: run quickstart grain-size boundary-accuracy bench-schemes test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -21,6 +21,9 @@ grain-size: $(VENV)/.core
 
 boundary-accuracy: $(VENV)/.core
 	$(BIN)/python runs/boundary-accuracy/make_table.py
+
+bench-schemes: $(VENV)/.core
+	$(BIN)/python tests/benchmarks/bench_schemes.py
 
 test: check unit
 

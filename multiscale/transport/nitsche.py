@@ -66,7 +66,7 @@ FIRM = Stiffness(4.0, 1.0)
 """Twice that; the error of strongly anisotropic grains grows by a third."""
 JUNCTION = 3.0
 """Stiffness of the contact of films where they meet, in units of G/h."""
-SLIVER = 10.0
+SLIVER = 5.0
 """Contacts of slivers are at most this much stiffer than those of whole voxels."""
 CORNER = 0.7
 """Share of a facet that counts past the edge of its grain, where films share a corner.

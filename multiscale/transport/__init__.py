@@ -11,26 +11,32 @@ local equilibrium across films up to their areal resistance; films much thinner
 than grains.
 
 Reading order: ``boundary_model``, ``fields``, ``discretisation``,
-``cell_problem``, ``effective``, ``flux``, ``tensor_elements``, ``orientation``,
+``cell_problem``, ``effective``, ``flux`` (films on voxel faces); ``cut_cells``,
+``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
+their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.
 """
 
 from multiscale.transport.bounds import hashin_shtrikman, wiener
 from multiscale.transport.effective import (
+    CutSolution,
     EffectiveDiffusivity,
     VoxelSolution,
     effective_diffusivity,
+    solve_cut_cells,
     solve_voxels,
 )
 from multiscale.transport.fields import VoxelGeometry, field_of_labels
 
 __all__ = [
+    "CutSolution",
     "EffectiveDiffusivity",
     "VoxelGeometry",
     "VoxelSolution",
     "effective_diffusivity",
     "field_of_labels",
     "hashin_shtrikman",
+    "solve_cut_cells",
     "solve_voxels",
     "wiener",
 ]

@@ -1,6 +1,7 @@
 """Errors of the thin-boundary schemes against resolved films: one table.
 
-Usage: python runs/boundary-accuracy/make_table.py [--quick] [--voxels 8 16] [--output DIR]
+Usage: python runs/boundary-accuracy/make_table.py [--quick] [--cases 2d]
+           [--voxels 8 16] [--output DIR]
 """
 
 from __future__ import annotations
@@ -298,7 +299,8 @@ def class_table(entries: list[dict[str, Any]], table: Table, voxels: Iterable[in
                 errors = [error_of(row, axes) for row, axes in found if row]
                 worst = max(errors, default=math.nan)
                 mark = "**" if scheme == "cut-cells" and worst > target(name) else ""
-                cells.append(f"{mark}{percent(worst)}{mark}" if errors else "–")
+                few = f" ({len(errors)}/{len(found)})" if 0 < len(errors) < len(found) else ""
+                cells.append(f"{mark}{percent(worst)}{mark}{few}" if errors else "–")
         own = max(reference_error(e, axes) for e, axes in members)
         count = sum(len(axes) or 1 for _, axes in members)
         unit = (" axis" if count == 1 else " axes") if members[0][1] else ""
@@ -511,9 +513,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2D, one seed")
     parser.add_argument("--voxels", type=int, nargs="+", default=list(VOXELS), help="a grain")
+    parser.add_argument("--cases", default="", help="only those whose name starts so, e.g. 2d")
     parser.add_argument("--output", type=Path, default=HERE / "results")
     given = parser.parse_args()
-    entries = chosen(given.quick)
+    entries = [e for e in chosen(given.quick) if e["name"].startswith(given.cases)]
     table = Table(given.output / "table.csv", revision())
     work = list(todo(entries, given.voxels))
     for place, (entry, scheme, n) in enumerate(work, start=1):
@@ -525,6 +528,7 @@ def main() -> None:
     words = [
         "make_table.py",
         *(["--quick"] if given.quick else []),
+        *([f"--cases {given.cases}"] if given.cases else []),
         "--voxels",
         *map(str, given.voxels),
     ]

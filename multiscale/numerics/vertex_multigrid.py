@@ -48,11 +48,14 @@ class FieldNodes:
         periodic box and meet itself.
     periodic : bool
         Whether the grid closes on itself.
+    offsets : bool, optional
+        Whether the box offset of a field changes where the grid closes.
     """
 
     field: IntArray
     image: IntArray
     periodic: bool
+    offsets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class VertexHierarchy:
         levels = []
         while matrix.shape[0] > COARSEST and cells.max() > 2:
             up, coordinates_up, field_up, image_up, cells_up = _interpolation(
-                coordinates, field, image, cells, nodes.periodic
+                coordinates, field, image, cells, nodes.periodic, nodes.offsets
             )
             down = up.T.tocsr()
             levels.append(_level(matrix, coordinates, cells, up, down))
@@ -160,7 +163,12 @@ def _vertex(coordinates: IntArray, cells: IntArray) -> IntArray:
 
 
 def _interpolation(
-    coordinates: IntArray, field: IntArray, image: IntArray, cells: IntArray, periodic: bool
+    coordinates: IntArray,
+    field: IntArray,
+    image: IntArray,
+    cells: IntArray,
+    periodic: bool,
+    offsets: bool,
 ) -> tuple[sp.csr_matrix, IntArray, IntArray, IntArray, IntArray]:
     """Multilinear interpolation inside each field, and the coarse unknowns.
 
@@ -185,7 +193,8 @@ def _interpolation(
         at, offset = base[takes] + bit, image[takes].copy()
         if periodic:
             over = at >= coarse
-            at, offset = np.where(over, at - coarse, at), offset - over
+            at = np.where(over, at - coarse, at)
+            offset = offset - over if offsets else offset
         rows.append(np.flatnonzero(takes))
         keys.append(key(at, field[takes], offset))
         weights.append(np.where(odd[takes] == 1, 0.5, 1.0).prod(axis=1))

@@ -48,6 +48,8 @@ LAYERED = 1.5
 """A slow film that conducts this many times better along than across has an inside of its own."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
+MOST_LOST_IMAGE = 1e-2
+"""The same for label images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,12 @@ class CutAssembly:
         Preconditioner
             Vertex multigrid.
         """
-        nodes = FieldNodes(self.nodes.field[kept], self.nodes.image[kept], self.nodes.periodic)
+        nodes = FieldNodes(
+            self.nodes.field[kept],
+            self.nodes.image[kept],
+            self.nodes.periodic,
+            self.nodes.offsets,
+        )
         return VertexHierarchy.build(graph, nodes)
 
 
@@ -227,7 +234,8 @@ def _corner_keys(
     offset = np.repeat(image[:, None, :], corners, axis=1)
     if grid.periodic:
         over = vertex >= vertices
-        vertex, offset = np.where(over, vertex - vertices, vertex), offset - over
+        vertex = np.where(over, vertex - vertices, vertex)
+        offset = offset - over if grid.offsets else offset
     number = np.ravel_multi_index(tuple(np.moveaxis(vertex, -1, 0)), tuple(vertices))
     code = (offset + 3) @ np.array([49, 7, 1])
     keys: IntArray = (number * fields + field[:, None]) * IMAGES + code
@@ -313,6 +321,7 @@ def element_links(
             grid.shape, grid.spacing, grid.size, grid.start, grid.grain, grid.code, grid.volume,
             grid.surface, grid.piece_start, grid.side, grid.piece_code, grid.corner_start,
             grid.corners, grid.edge, grid.normal,
+            *grid.score,
         ),
         node, film_node, facet, (frame + 3) @ np.array([49, 7, 1]), in_three(seeds).astype(float),
         (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
@@ -322,10 +331,11 @@ def element_links(
             (phase_count + kind).astype(np.int16),
             (phase_count + class_count + kind).astype(np.int16),
         ),
-        in_three(centroid, 0.5).astype(float), tensor, d, grid.periodic,
+        in_three(centroid, 0.5).astype(float), tensor, d,
+        int(grid.periodic) if grid.offsets else 2 * int(grid.periodic),
         stiffness.contact, stiffness.unbent,
     )  # fmt: skip
-    if lost > MOST_LOST:
+    if lost > (MOST_LOST if grid.offsets else MOST_LOST_IMAGE):
         raise ComputationError(
             describe(
                 "cut-cells scheme",
@@ -401,7 +411,7 @@ def assemble_cut_cells(
         tuple(int(n) for n in graph_cells),
         grid.size[:d].copy(),
     )
-    nodes = FieldNodes(field[free], _images(code[free])[:, :d], grid.periodic)
+    nodes = FieldNodes(field[free], _images(code[free])[:, :d], grid.periodic, grid.offsets)
     return CutAssembly(graph, nodes, numbering, position, electrodes, links)
 
 

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from multiscale.errors import PropertyError, ResolutionError, describe
+from multiscale.errors import InputError, PropertyError, ResolutionError, describe
 from multiscale.transport.boundary_model import BoundaryMap, Films, films
 from multiscale.transport.cut_cells import ElementLinks, element_links, facet_films
 from multiscale.transport.cut_grid import CutGrid, cut, sides_of
+from multiscale.transport.cut_image import cut_image, image_facets
 from multiscale.transport.fields import LabelledImage, TessellatedCrystal, check_cells
 from multiscale.transport.nitsche import SOFT, Stiffness
 from multiscale.transport.orientation import grain_tensors
@@ -84,6 +85,8 @@ def cut_problem(
 
     Raises
     ------
+    InputError
+        If an image is to have other cells than its own.
     PropertyError
         If a boundary type has no film, or a tensor or rule meets grains
         without orientations.
@@ -91,16 +94,13 @@ def cut_problem(
         If a periodic box has fewer than six voxels along an axis.
     """
     if not isinstance(crystal, TessellatedCrystal):
-        raise PropertyError(
-            describe("scheme", "'faces' for a label image", "cut-cells", "leave scheme out")
+        return _image_problem(
+            crystal, cells, values, boundaries, periodic=periodic, stiffness=stiffness
         )
     size = np.asarray(crystal.size, dtype=float)
     d = size.size
     grid_cells = check_cells(cells, d)
-    if periodic and min(grid_cells) < FEWEST_CELLS:
-        raise ResolutionError(
-            describe("cells", f"at least {FEWEST_CELLS} voxels an axis", grid_cells)
-        )
+    _check_length(grid_cells, periodic)
     phases = np.asarray(crystal.phases, dtype=np.int64)
     turned = np.asarray(crystal.orientations, dtype=float)
     tensors = grain_tensors(values, phases, turned, d)
@@ -142,6 +142,58 @@ def cut_problem(
         facets.centroid,
         stiffness,
     )
+    return CutProblem(grid, links)
+
+
+def _check_length(cells: Sequence[int], periodic: bool) -> None:
+    """Refuse periodic boxes that elements would reach around."""
+    if periodic and min(cells) < FEWEST_CELLS:
+        raise ResolutionError(
+            describe("cells", f"at least {FEWEST_CELLS} voxels an axis", tuple(cells))
+        )
+
+
+def _image_problem(
+    image: LabelledImage,
+    cells: Sequence[int] | None,
+    values: list[FloatArray],
+    boundaries: BoundaryMap | None,
+    *,
+    periodic: bool,
+    stiffness: Stiffness,
+) -> CutProblem:
+    """Put a label image and its films on cut cells."""
+    labels, spacing = image.labels, np.asarray(image.spacing, dtype=float)
+    d = labels.ndim
+    if cells is not None and tuple(cells) != labels.shape:
+        raise InputError(
+            describe("cells", f"the image's own {labels.shape}", tuple(cells), "leave out")
+        )
+    _check_length(labels.shape, periodic)
+    if any(value.ndim for value in values):
+        raise PropertyError(
+            describe(
+                "phases", "a number for each phase of an image without orientations", "a tensor"
+            )
+        )
+    phases = np.asarray(image.phases, dtype=np.int64)
+    grains = len(phases)
+    bulk = [float(value) for value in values]
+    full = np.zeros((grains, 3, 3))
+    full[:, :d, :d] = np.array(bulk)[phases, None, None] * np.eye(d)
+    table = films(boundaries, image.phase_names, bulk)
+    widest = 0.0 if table is None else float(table.width.max(initial=0.0))
+    facets = image_facets(labels, spacing, periodic=image.periodic, widest=widest)
+    sides = facets.sides(grains)
+    kind = np.full(facets.first.size, -1, np.int64)
+    if table is not None:
+        beside = phases[facets.first], phases[facets.second]
+        kind = table.classify(*beside, None, None, facets.normal)
+    on_facets = facet_films(sides, full, table, kind[sides.facet], spacing)
+    grid = cut_image(facets, sides, on_facets.shift, full[:, 0, 0] > 0, periodic=periodic)
+    names = (tuple(image.phase_names), table.names if table is not None else ("boundaries",))
+    nowhere = (np.zeros((grains, d)), np.zeros((facets.first.size, d)))
+    links = element_links(grid, sides, on_facets, full, phases, names, *nowhere, stiffness)
     return CutProblem(grid, links)
 
 

@@ -10,7 +10,7 @@ periodic image has a boundary there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
@@ -116,6 +116,13 @@ class CutGrid:
         Side whose plane makes the edge from each corner on; −1 for a voxel face.
     normal : (q, 3) ndarray
         Unit normal of each piece, out of the grain of ``side``.
+    offsets : bool, optional
+        Whether box offsets change where the box closes on itself; those of a
+        label image stay zero.
+    score : tuple, optional
+        Label images: first score of each piece; grains; affine functions whose
+        largest one is the grain's, value at the voxel's lower corner and
+        slopes in unit coordinates.
     """
 
     shape: IntArray
@@ -137,6 +144,10 @@ class CutGrid:
     corners: FloatArray
     edge: IntArray
     normal: FloatArray
+    offsets: bool = True
+    score: tuple[IntArray, IntArray, FloatArray] = field(
+        default_factory=lambda: (np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)))
+    )
 
 
 @njit(cache=True)

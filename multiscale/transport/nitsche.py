@@ -281,10 +281,10 @@ def _step(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  # typ
         if wrap:
             if q < 0:
                 q += n[a]
-                image[a] += 1
+                image[a] += 1 if wrap == 1 else 0
             elif q >= n[a]:
                 q -= n[a]
-                image[a] -= 1
+                image[a] -= 1 if wrap == 1 else 0
         elif q < 0:
             o -= q
             q = 0
@@ -323,6 +323,32 @@ def _beyond(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore
             level -= plane[e, a] * (x[a] * h[a] - seed[a])
         if level < -1e-7 * h[0]:
             return e
+    return -1
+
+
+@njit(cache=True)
+def _beyond_score(  # type: ignore[no-untyped-def]
+    x, h, d, g, first, last, name, score, side_start, other, shift, plane
+):
+    """Do the same for a grain of a label image; the plane's normal is written too."""
+    own = first
+    while name[own] != g:
+        own += 1
+    for k in range(first, last):
+        for e in range(side_start[g], side_start[g + 1]):
+            if other[e] != name[k]:
+                continue
+            ahead, slope = score[own, 0] - score[k, 0], 0.0
+            for a in range(d):
+                plane[a] = score[k, a + 1] - score[own, a + 1]
+                ahead -= plane[a] * x[a]
+                plane[a] /= h[a]
+                slope += plane[a] ** 2
+            slope = np.sqrt(slope)
+            if ahead < (shift[e] - 1e-7 * h[0]) * slope:
+                for a in range(d):
+                    plane[a] /= slope
+                return e
     return -1
 
 
@@ -433,7 +459,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     grid : tuple
         Arrays of a CutGrid: shape, spacing, size, start, grain, code, volume,
         surface, piece_start, side, piece_code, corner_start, corners, edge,
-        normal.
+        normal, score_start, score_name, score.
     node : (f, 2**d) int32 ndarray
         Unknowns of each fragment.
     film_node : (q, 2**d) int32 ndarray
@@ -454,8 +480,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         Tensor of each grain.
     d : int
         Number of axes.
-    wrap : bool
-        Whether the box is periodic.
+    wrap : int
+        Whether the box is periodic; 2 if box offsets stay when it closes.
     contact, unbent : float
         As in :class:`Stiffness`.
 
@@ -471,7 +497,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         Share of the facet area that found no grain to join.
     """
     n, h, size, start, grain, code, volume, surface, piece_start, side, piece_code = grid[:11]
-    corner_start, corner, edge, piece_normal = grid[11:]
+    corner_start, corner, edge, piece_normal, score_start, score_name, score = grid[11:]
+    scored = score.shape[0] > 0  # an image without seeds
     side_start, own, other, side_image, back, side_facet, side_first, plane, distance = sides
     shift, resistance, sheet, layer, part_across, part_along = films
     corners = 1 << d
@@ -493,7 +520,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         np.zeros(3),
         np.zeros(3),
     )
-    at, line = np.zeros((2, 3)), np.zeros(3)
+    at, line, beyond = np.zeros((2, 3)), np.zeros(3), np.zeros(3)
     found, before = np.full(2, -1, np.int64), np.full(2, -2, np.int64)
     Kn, tau, weight = np.zeros(2), np.zeros(2), np.ones(2)
     across, along = np.zeros((3, 16, 16)), np.zeros((8, 8))
@@ -573,6 +600,9 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 for a in range(3):
                                     moved[a] = xi[a] - sign * shift[e_of[s]] * normal[a] / h[a]
                                 _towards(moved, seed[s], h, d, longest, away)
+                                if scored:
+                                    for a in range(3):
+                                        away[a] = sign * normal[a] * longest / h[a]
                                 found[s] = _find_fragment(
                                     i, j, k, n, wrap, moved, away, g_of[s], m if s == 0 else mk,
                                     start, grain, code, volume, cell, at[s], image,
@@ -580,17 +610,24 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 missing = missing or found[s] < 0
                                 f = found[s]
                                 if shift[e_of[s]] > 0.0:
-                                    e4 = _beyond(
-                                        moved, seed[s], h, d, side_start[g_of[s]],
-                                        side_start[g_of[s] + 1], plane, distance, shift,
-                                    )  # fmt: skip
+                                    if scored:
+                                        e4 = _beyond_score(
+                                            moved, h, d, g_of[s], score_start[piece],
+                                            score_start[piece + 1], score_name, score,
+                                            side_start, other, shift, beyond,
+                                        )  # fmt: skip
+                                    else:
+                                        e4 = _beyond(
+                                            moved, seed[s], h, d, side_start[g_of[s]],
+                                            side_start[g_of[s] + 1], plane, distance, shift,
+                                        )  # fmt: skip
+                                        if e4 >= 0:
+                                            beyond[:] = plane[e4]
                                     if e4 >= 0:
                                         weight[s] = CORNER
                                         for a in range(3):
                                             b, c = (a + 1) % 3, (a + 2) % 3
-                                            line[a] = (
-                                                normal[b] * plane[e4, c] - normal[c] * plane[e4, b]
-                                            )
+                                            line[a] = normal[b] * beyond[c] - normal[c] * beyond[b]
                                 if f >= 0:
                                     thick = max(surface[f], cell_volume / longest)
                                     tau[s] = volume[f] * cell_volume / (thick * Kn[s] * contact)
@@ -781,6 +818,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 for a in range(3):
                                     corner_at = (i if a == 0 else (j if a == 1 else k)) * h[a]
                                     target[a] = centroid[facet, a] + ml[a] * size[a] - corner_at
+                                    if scored:
+                                        target[a] = 0.5 * h[a]
                                 _towards(xi, target, h, d, longest, away)
                                 hit = _find_piece(
                                     i, j, k, n, wrap, xi, away, facet, ml,

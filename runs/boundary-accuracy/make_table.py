@@ -477,7 +477,7 @@ def document(
     parts = [
         "# Errors of the thin-boundary schemes, as measured",
         f"`{command}`, {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, "
-        f"revision {git_revision(HERE)[:12]}, solver {table.mark}, Python {known['python']}, "
+        f"revision {git_revision(HERE)}, solver {table.mark}, Python {known['python']}, "
         f"numpy {known['numpy']}, scipy {known['scipy']}, numba {known['numba']}. "
         "The README of this folder explains the columns.",
         "## Largest error by class",

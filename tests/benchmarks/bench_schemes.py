@@ -159,7 +159,7 @@ def main():
         "",
         f"`bench_schemes.py --cells2d {given.cells2d} --cells3d {given.cells3d}`, "
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, revision "
-        f"{git_revision(HERE)[:12]}, one thread, Python {known['python']}, numpy "
+        f"{git_revision(HERE)}, one thread, Python {known['python']}, numpy "
         f"{known['numpy']}, numba {known['numba']}.",
         "",
         "CPU seconds of one periodic solve of all axes to 1e-6; *cost*: "

@@ -15,10 +15,12 @@ Trottenberg, Oosterlee & Schüller, Multigrid (2001), ch. 4 (Galerkin) and 8
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+import scipy.sparse.linalg as spl
 from numba import njit
 from numpy.typing import NDArray
 
@@ -31,6 +33,12 @@ COARSEST = 300
 """At most this many unknowns are solved for directly."""
 SWEEPS = 2
 """Sweeps before and after the coarse grid: two cost less time in all than one."""
+DENSE = 1000
+"""Up to this many unknowns the pseudo-inverse is formed."""
+STALLED = 0.8
+"""Coarsening has stalled when this share of the unknowns is left: many fields, few vertices."""
+SHIFT = 1e-9
+"""Makes a sparse factor of a singular matrix exist."""
 MOST_FIELDS = 200
 """At most this many fields may meet at a vertex."""
 
@@ -79,12 +87,12 @@ class VertexHierarchy:
     ----------
     levels : tuple
         From fine to coarse.
-    coarse_inverse : (m, m) ndarray
-        Pseudo-inverse of the coarsest matrix.
+    coarsest : callable
+        Solves the coarsest problem.
     """
 
     levels: tuple[_Level, ...]
-    coarse_inverse: FloatArray
+    coarsest: Callable[[FloatArray], FloatArray]
 
     @classmethod
     def build(cls, graph: ConductanceGraph, nodes: FieldNodes) -> VertexHierarchy:
@@ -113,16 +121,13 @@ class VertexHierarchy:
             up, coordinates_up, field_up, image_up, cells_up = _interpolation(
                 coordinates, field, image, cells, nodes.periodic, nodes.offsets
             )
+            if up.shape[1] > STALLED * up.shape[0]:
+                break
             down = up.T.tocsr()
             levels.append(_level(matrix, coordinates, cells, up, down))
-            if up.shape[1] >= up.shape[0]:
-                break
             matrix = (down @ matrix @ up).tocsr()
             coordinates, field, image, cells = coordinates_up, field_up, image_up, cells_up
-        dense = matrix.toarray()
-        root = np.sqrt(np.where(dense.diagonal() > 0, dense.diagonal(), 1.0))
-        inverse = np.linalg.pinv(dense / np.outer(root, root), rcond=1e-12, hermitian=True)
-        return cls(tuple(levels), inverse / np.outer(root, root))
+        return cls(tuple(levels), _direct(matrix))
 
     def precondition(self, residual: FloatArray) -> FloatArray:
         """Apply one V-cycle from a zero start.
@@ -141,8 +146,7 @@ class VertexHierarchy:
 
     def _cycle(self, depth: int, b: FloatArray) -> FloatArray:
         if depth == len(self.levels):
-            coarsest: FloatArray = self.coarse_inverse @ b
-            return coarsest
+            return self.coarsest(b)
         level = self.levels[depth]
         arrays = (level.indptr, level.indices, level.values)
         blocks = (level.block, level.inverse, level.place)
@@ -153,6 +157,20 @@ class VertexHierarchy:
         for _ in range(SWEEPS):
             _sweep(*arrays, *blocks, b, x, True)
         return x
+
+
+def _direct(matrix: sp.csr_matrix) -> Callable[[FloatArray], FloatArray]:
+    """Solve by the pseudo-inverse, or by a sparse factorisation where coarsening stalled."""
+    diagonal = matrix.diagonal()
+    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    if matrix.shape[0] <= DENSE:
+        scaled = matrix.toarray() / np.outer(root, root)
+        inverse = np.linalg.pinv(scaled, rcond=1e-12, hermitian=True) / np.outer(root, root)
+        return lambda b: inverse @ b
+    scale = sp.diags(1 / root)
+    shifted = (scale @ matrix @ scale + SHIFT * sp.identity(matrix.shape[0])).tocsc()
+    factors = spl.splu(shifted, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    return lambda b: factors.solve(b / root[:, None]) / root[:, None]
 
 
 def _vertex(coordinates: IntArray, cells: IntArray) -> IntArray:
@@ -173,7 +191,7 @@ def _interpolation(
     """Multilinear interpolation inside each field, and the coarse unknowns.
 
     Of a node's parents only those count whose vertex carries the field; if
-    there is none, all of them become unknowns.
+    there is none, the first of them becomes an unknown.
     """
     n, d = coordinates.shape
     coarse = -(-cells // 2) if periodic else cells // 2 + 1
@@ -186,7 +204,7 @@ def _interpolation(
         keys: IntArray = (_vertex(at, coarse) * fields + of) * 9**d + code
         return keys
 
-    rows, keys, weights, where, images = [], [], [], [], []
+    rows, keys, weights, where, images, firsts = [], [], [], [], [], []
     for mask in range(2**d):
         bit = (mask // 2 ** np.arange(d)) % 2
         takes = ((odd == 1) | (bit == 0)).all(axis=1)
@@ -200,11 +218,12 @@ def _interpolation(
         weights.append(np.where(odd[takes] == 1, 0.5, 1.0).prod(axis=1))
         where.append(at)
         images.append(offset)
+        firsts.append(np.full(len(at), mask == 0))
     row, all_keys, weight = (np.concatenate(part) for part in (rows, keys, weights))
     on = (odd == 0).all(axis=1)
     carried = np.isin(all_keys, key(base[on], field[on], image[on]))
     some = np.bincount(row, carried, n) > 0
-    keep = carried | ~some[row]
+    keep = carried | (~some[row] & np.concatenate(firsts))
     unknowns, first, column = np.unique(all_keys[keep], return_index=True, return_inverse=True)
     total = np.bincount(row[keep], weight[keep], n)
     up = sp.csr_matrix(

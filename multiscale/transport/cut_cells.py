@@ -122,11 +122,8 @@ def facet_films(
         share = np.where(bulk > 0, np.where(tensorial | layered, 1.0, share), 0.0)
         rest = half * (1 - share)
         resistance = np.where(has, half / across - np.where(bulk > 0, rest / bulk, 0.0), 0.0)
-    resistance = (
-        np.where(resistance > ROUNDING * half / across, resistance, 0.0)
-        if has.any()
-        else resistance
-    )
+        rounding = ROUNDING * np.where(has, half / across, 0.0)
+    resistance = np.where(has & (resistance > rounding), resistance, 0.0)
     sheet = half * along - rest * bulk
     sheet = np.where(has & (sheet > ROUNDING * half * along), sheet, 0.0)
     whole = sheet + sheet[sides.back]

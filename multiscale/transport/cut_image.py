@@ -57,10 +57,10 @@ TURNS = 2
 """Fits at a corner: the last window stands on the boundary that the one before found."""
 FARTHEST = 2.0
 """Windows move by at most so much [voxels]."""
-CLOSE = 4.0
+CLOSE = 2.0
 """A grain is looked for in a voxel if its score is no more behind at a corner [voxels]."""
-ABSENT = 1e3
-"""How far a grain is behind that is not in the window [voxels]."""
+ABSENT = 4.0
+"""How far a grain is behind that is not in the window, and at most any grain [voxels]."""
 MOST_PLACES = 12
 """At most this many grains, or places of them, count in a window."""
 MOST_LABELS = 24
@@ -411,7 +411,7 @@ def _voxel_scores(i, j, k, d, corners, start, name, value, names, table):  # typ
             table[c, corner] = -ABSENT
             for s in range(start[here], start[here + 1]):
                 if name[s] == names[c]:
-                    table[c, corner] = value[s]
+                    table[c, corner] = max(value[s], -ABSENT)
     return count
 
 

@@ -356,8 +356,12 @@ def solve_dirichlet(
         above, below = u[:, 0] + x, length - x - u[:, 0]
         energy += inlet @ above**2 + outlet @ below**2
         flux[0, axis] += (inlet * above) @ x + (outlet * below) @ (length - x)
-        inner = planes[0, : graph.cells[axis] - 1]
-        cuts = np.concatenate([[inlet @ above], inner, [outlet @ below]])
+        count = graph.cells[axis]
+        enter = np.bincount(graph.coordinates[:, axis], inlet * above, count)
+        leave = np.bincount(graph.coordinates[:, axis], outlet * below, count)
+        # electrode links of elements that reach further cross inner planes too
+        inner = planes[0, : count - 1] + enter.sum() - np.cumsum(enter)[:-1] + np.cumsum(leave)[:-1]
+        cuts = np.concatenate([[enter.sum()], inner, [leave.sum()]])
         return energy, flux, _spread([cuts], floor)
 
     u, sums, report = _balanced(

@@ -36,6 +36,7 @@ from multiscale.numerics import (
 from multiscale.transport.boundary_model import Films
 from multiscale.transport.cut_grid import IMAGES, CutGrid, Sides, in_three
 from multiscale.transport.nitsche import SOFT, Stiffness, facet_links, grain_links
+from multiscale.transport.short_facets import along_short_facets
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -46,10 +47,12 @@ ROUNDING = 1e-10
 """Relative differences of film and bulk below this are none."""
 LAYERED = 1.5
 """A slow film that conducts this many times better along than across has an inside of its own."""
+FIRM_ENDS = 20.0
+"""Junctions at the ends of facets shorter than the films are this much firmer than others."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
-MOST_LOST_IMAGE = 1e-2
-"""The same for label images."""
+MOST_LOST_LOOSE = 1e-2
+"""The same for label images, and where walls cut off corners of grains that films then fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class FacetFilms:
     layer : (s,) ndarray
         Conductance K⊥/δ across a film whose potential may vary inside it; zero
         for the others [coefficient / m].
+    firmness : (s,) ndarray
+        How many times firmer than usual the film's junctions are.
     kind : (s,) int ndarray
         Class of the facet; −1 for no film.
     """
@@ -75,6 +80,7 @@ class FacetFilms:
     resistance: FloatArray
     sheet: FloatArray
     layer: FloatArray
+    firmness: FloatArray
     kind: IntArray
 
 
@@ -104,11 +110,16 @@ def facet_films(
     count = sides.own.size
     if table is None or count == 0:
         zero = np.zeros(count)
-        return FacetFilms(zero, zero, zero, zero, np.full(count, -1, np.int64))
+        return FacetFilms(zero, zero, zero, zero, zero, np.full(count, -1, np.int64))
     has = (kind >= 0) & (table.width[kind] > 0)
     half = np.where(has, 0.5 * table.width[kind], 0.0)
-    across, along = table.across[kind], table.along[kind]
     d = spacing.size
+    across, along = table.across[kind], table.along[kind]
+    short = np.zeros(count, dtype=bool)
+    if np.any(sides.distance):  # planes are known
+        own_along = along
+        along = along_short_facets(sides, half, along, d)
+        short = along != own_along
     own = tensor[sides.own]
     bulk = np.einsum("sa,sab,sb->s", sides.normal, own, sides.normal)
     mean = np.trace(own, axis1=1, axis2=2) / d
@@ -130,7 +141,8 @@ def facet_films(
     least = NEGLIGIBLE_SHEET * spacing.min() * np.maximum(bulk, bulk[sides.back])
     whole = np.where(whole > least, whole, 0.0)
     layer = np.where(layered & (whole > 0), across / np.where(has, 2 * half, 1.0), 0.0)
-    return FacetFilms(half * share, resistance, whole, layer, kind)
+    firmness = np.where(short | short[sides.back], FIRM_ENDS, 1.0)
+    return FacetFilms(half * share, resistance, whole, layer, firmness, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +336,7 @@ def element_links(
         (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
          sides.normal, sides.distance),
         (
-            films.shift, films.resistance, films.sheet, films.layer,
+            films.shift, films.resistance, films.sheet, films.layer, films.firmness,
             (phase_count + kind).astype(np.int16),
             (phase_count + class_count + kind).astype(np.int16),
         ),
@@ -332,7 +344,7 @@ def element_links(
         int(grid.periodic) if grid.offsets else 2 * int(grid.periodic),
         stiffness.contact, stiffness.unbent,
     )  # fmt: skip
-    if lost > (MOST_LOST if grid.offsets else MOST_LOST_IMAGE):
+    if lost > (MOST_LOST if grid.offsets and grid.periodic else MOST_LOST_LOOSE):
         raise ComputationError(
             describe(
                 "cut-cells scheme",

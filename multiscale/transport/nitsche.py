@@ -75,6 +75,8 @@ The current through the corner of three films, from resolved films: 0.64 at 120�
 (honeycomb), 0.71 on average over the junctions of Poisson–Voronoi crystals. Films
 that conduct towards the corner conduct 1/0.7 times better there.
 """
+TRAPEZOID = 0.5
+"""The same for slow films that conduct well along: a half film is a trapezoid, its mean width counts."""
 OVERLAP = 0.5
 """The same along the line where films meet: two facets share what lies in a grain's corner."""
 MIDDLE = 0.44
@@ -473,7 +475,8 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     films : tuple
         For each side: shift [m], resistance [m / coefficient], sheet of the
         whole facet [m × coefficient], conductance across films with an inside
-        of their own [coefficient / m], parts for what goes across and along.
+        of their own [coefficient / m], firmness of its junctions, parts for
+        what goes across and along.
     centroid : (facets, 3) ndarray
         Facet centroids beside the first grain's seed [m].
     tensor : (n, 3, 3) ndarray
@@ -500,7 +503,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     corner_start, corner, edge, piece_normal, score_start, score_name, score = grid[11:]
     scored = score.shape[0] > 0  # an image without seeds
     side_start, own, other, side_image, back, side_facet, side_first, plane, distance = sides
-    shift, resistance, sheet, layer, part_across, part_along = films
+    shift, resistance, sheet, layer, firmness, part_across, part_along = films
     corners = 1 << d
     cell_volume = h[0] * h[1] * h[2]
     longest = 0.0
@@ -624,7 +627,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         if e4 >= 0:
                                             beyond[:] = plane[e4]
                                     if e4 >= 0:
-                                        weight[s] = CORNER
+                                        weight[s] = CORNER if layer[e] == 0.0 else TRAPEZOID
                                         for a in range(3):
                                             b, c = (a + 1) % 3, (a + 2) % 3
                                             line[a] = normal[b] * beyond[c] - normal[c] * beyond[b]
@@ -772,7 +775,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                             outward[a] = (tangent[b] * normal[c] - tangent[c] * normal[b]) / length
                             side_of_edge += outward[a] * (polygon[v, a] - centre[a]) * h[a]
                         sign = 1.0 if side_of_edge > 0 else -1.0
-                        stiff = G * JUNCTION
+                        stiff = G * JUNCTION * firmness[e]
                         if layer[e] > 0.0:  # the middle alone holds less of the energy
                             stiff /= MIDDLE
                         tau_edge = piece_area / (length * stiff)

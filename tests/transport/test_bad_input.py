@@ -126,7 +126,10 @@ ALL = {"LLZO|LLZO": FILM, "LLZO|LCO": FILM, "LCO|LCO": FILM}
         ({"boundaries": ALL | {"LLZO|LC0": FILM}}, ["LC0", "did you mean 'LCO'?"]),
         ({"boundaries": ALL | {"LLZO": FILM}}, ["two phase names"]),
         ({"boundaries": ALL | {"LLZO|LCO": 1e-13}}, ["LLZO|LCO", "Boundary"]),
-        ({"boundaries": ALL, "phases": BOTH | {"LCO": np.eye(2)}}, ["crystal tensor"]),
+        (
+            {"boundaries": ALL, "phases": BOTH | {"LCO": np.eye(2)}, "scheme": "faces"},
+            ["crystal tensor", "scheme='cut-cells'"],
+        ),
         ({"boundary": "neumann"}, ["boundary", "valid"]),
         ({"spacing": 1e-9}, ["spacing"]),
     ],

@@ -35,8 +35,15 @@ from multiscale.numerics import (
 )
 from multiscale.transport.boundary_model import Films
 from multiscale.transport.cut_grid import IMAGES, CutGrid, Sides, in_three
-from multiscale.transport.nitsche import SOFT, Stiffness, facet_links, grain_links
-from multiscale.transport.short_facets import along_short_facets
+from multiscale.transport.film_junctions import junction_links
+from multiscale.transport.nitsche import (
+    MIDDLE,
+    SOFT,
+    Stiffness,
+    facet_links,
+    grain_links,
+)
+from multiscale.transport.short_facets import short_facets
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -47,8 +54,14 @@ ROUNDING = 1e-10
 """Relative differences of film and bulk below this are none."""
 LAYERED = 1.5
 """A slow film that conducts this many times better along than across has an inside of its own."""
+SHORT_ENDS = 2.0
+"""Firmness of the junctions of facets of length ℓ shorter than a voxel, in units of h/ℓ."""
 FIRM_ENDS = 20.0
-"""Junctions at the ends of facets shorter than the films are this much firmer than others."""
+"""Junctions are at most this much firmer than others; those of facets shorter than δ are."""
+SAME_EDGE = 0.1
+"""Edges of facets closer than this times δ/2 are one edge, along which all their films meet."""
+SAME_EDGE_VOXEL = 0.01
+"""The same in voxels."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
 MOST_LOST_LOOSE = 1e-2
@@ -72,6 +85,8 @@ class FacetFilms:
         for the others [coefficient / m].
     firmness : (s,) ndarray
         How many times firmer than usual the film's junctions are.
+    near : (s,) ndarray
+        Distance within which edges of the facet are one with others [m].
     kind : (s,) int ndarray
         Class of the facet; −1 for no film.
     """
@@ -81,6 +96,7 @@ class FacetFilms:
     sheet: FloatArray
     layer: FloatArray
     firmness: FloatArray
+    near: FloatArray
     kind: IntArray
 
 
@@ -110,16 +126,18 @@ def facet_films(
     count = sides.own.size
     if table is None or count == 0:
         zero = np.zeros(count)
-        return FacetFilms(zero, zero, zero, zero, zero, np.full(count, -1, np.int64))
+        return FacetFilms(zero, zero, zero, zero, zero, zero, np.full(count, -1, np.int64))
     has = (kind >= 0) & (table.width[kind] > 0)
     half = np.where(has, 0.5 * table.width[kind], 0.0)
     d = spacing.size
     across, along = table.across[kind], table.along[kind]
-    short = np.zeros(count, dtype=bool)
+    firmness = np.ones(count)
     if np.any(sides.distance):  # planes are known
-        own_along = along
-        along = along_short_facets(sides, half, along, d)
-        short = along != own_along
+        given = along
+        across, along, extent = short_facets(sides, half, across, along, d)
+        firmness = np.clip(SHORT_ENDS * spacing.max() / np.maximum(extent, 1e-300), 1.0, FIRM_ENDS)
+        firmness[along != given] = FIRM_ENDS
+        firmness = np.maximum(firmness, firmness[sides.back])
     own = tensor[sides.own]
     bulk = np.einsum("sa,sab,sb->s", sides.normal, own, sides.normal)
     mean = np.trace(own, axis1=1, axis2=2) / d
@@ -133,7 +151,7 @@ def facet_films(
         share = np.where(bulk > 0, np.where(tensorial | layered, 1.0, share), 0.0)
         rest = half * (1 - share)
         resistance = np.where(has, half / across - np.where(bulk > 0, rest / bulk, 0.0), 0.0)
-        rounding = ROUNDING * np.where(has, half / across, 0.0)
+        rounding = ROUNDING * np.where(has & (across > 0), half / across, 0.0)
     resistance = np.where(has & (resistance > rounding), resistance, 0.0)
     sheet = half * along - rest * bulk
     sheet = np.where(has & (sheet > ROUNDING * half * along), sheet, 0.0)
@@ -141,8 +159,9 @@ def facet_films(
     least = NEGLIGIBLE_SHEET * spacing.min() * np.maximum(bulk, bulk[sides.back])
     whole = np.where(whole > least, whole, 0.0)
     layer = np.where(layered & (whole > 0), across / np.where(has, 2 * half, 1.0), 0.0)
-    firmness = np.where(short | short[sides.back], FIRM_ENDS, 1.0)
-    return FacetFilms(half * share, resistance, whole, layer, firmness, kind)
+    firmness = np.where(layer > 0, firmness / MIDDLE, firmness)  # the middle holds less of it
+    near = np.minimum(SAME_EDGE * half, SAME_EDGE_VOXEL * spacing.min())
+    return FacetFilms(half * share, resistance, whole, layer, firmness, near, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,24 +344,29 @@ def element_links(
         node, grid.grain, grid.row, grid.volume, grid.moments, tensor,
         phases.astype(np.int16), grid.spacing, d, stiffness.unbent,
     )  # fmt: skip
+    pieces = (
+        grid.shape, grid.spacing, grid.size, grid.start, grid.grain, grid.code, grid.volume,
+        grid.surface, grid.piece_start, grid.side, grid.piece_code, grid.corner_start,
+        grid.corners, grid.edge, grid.normal,
+        *grid.score,
+    )  # fmt: skip
+    planes = (
+        sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
+        sides.normal, sides.distance,
+    )  # fmt: skip
+    piece_frame = (frame + 3) @ np.array([49, 7, 1])
+    places = in_three(seeds).astype(float), in_three(centroid, 0.5).astype(float)
+    wrap = int(grid.periodic) if grid.offsets else 2 * int(grid.periodic)
+    part_across = (phase_count + kind).astype(np.int16)
+    part_along = (phase_count + class_count + kind).astype(np.int16)
     *between, lost = facet_links(
-        (
-            grid.shape, grid.spacing, grid.size, grid.start, grid.grain, grid.code, grid.volume,
-            grid.surface, grid.piece_start, grid.side, grid.piece_code, grid.corner_start,
-            grid.corners, grid.edge, grid.normal,
-            *grid.score,
-        ),
-        node, film_node, facet, (frame + 3) @ np.array([49, 7, 1]), in_three(seeds).astype(float),
-        (sides.start, sides.own, sides.other, sides.image, sides.back, sides.facet, sides.first,
-         sides.normal, sides.distance),
-        (
-            films.shift, films.resistance, films.sheet, films.layer, films.firmness,
-            (phase_count + kind).astype(np.int16),
-            (phase_count + class_count + kind).astype(np.int16),
-        ),
-        in_three(centroid, 0.5).astype(float), tensor, d,
-        int(grid.periodic) if grid.offsets else 2 * int(grid.periodic),
-        stiffness.contact, stiffness.unbent,
+        pieces, node, film_node, facet, piece_frame, places[0], planes,
+        (films.shift, films.resistance, films.sheet, films.layer, part_across, part_along),
+        places[1], tensor, d, wrap, stiffness.contact, stiffness.unbent,
+    )  # fmt: skip
+    joints = junction_links(
+        pieces, film_node, facet, piece_frame, places[0], planes,
+        (films.sheet, films.firmness, films.near, part_along), places[1], d, wrap,
     )  # fmt: skip
     if lost > (MOST_LOST if grid.offsets and grid.periodic else MOST_LOST_LOOSE):
         raise ComputationError(
@@ -353,7 +377,9 @@ def element_links(
                 "the films are too wide for their grains",
             )
         )
-    first, second, value, part = (np.concatenate(pair) for pair in zip(bulk, between, strict=True))
+    first, second, value, part = (
+        np.concatenate(trio) for trio in zip(bulk, between, joints, strict=True)
+    )
     parts = (
         *names[0],
         *(f"across {name}" for name in names[1]),

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from multiscale.transport.cut_grid import decode, encode, place_seed, polygon_area
+from multiscale.transport.cut_grid import decode, encode, place_seed
 from multiscale.transport.polyhedra import TRIANGLE_POINTS, TRIANGLE_WEIGHTS
 
 
@@ -64,8 +64,6 @@ SOFT = Stiffness(2.2, 0.5)
 """Enough for every crystal tried with scalars, and for most with tensors."""
 FIRM = Stiffness(4.0, 1.0)
 """Twice that; the error of strongly anisotropic grains grows by a third."""
-JUNCTION = 3.0
-"""Stiffness of the contact of films where they meet, in units of G/h."""
 SLIVER = 5.0
 """Contacts of slivers are at most this much stiffer than those of whole voxels."""
 CORNER = 0.7
@@ -76,7 +74,7 @@ The current through the corner of three films, from resolved films: 0.64 at 120�
 that conduct towards the corner conduct 1/0.7 times better there.
 """
 TRAPEZOID = 0.5
-"""The same for slow films that conduct well along: a half film is a trapezoid, its mean width counts."""
+"""The same for slow films that conduct well along, half of which is a trapezoid."""
 OVERLAP = 0.5
 """The same along the line where films meet: two facets share what lies in a grain's corner."""
 MIDDLE = 0.44
@@ -181,8 +179,22 @@ def stiffness(M, K, h, d, A):  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @njit(cache=True)
-def _shape(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
-    """Shape functions and their gradients at a point."""
+def shape_functions(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
+    """Shape functions and their gradients at a point.
+
+    Parameters
+    ----------
+    xi : (3,) ndarray
+        The point in unit coordinates.
+    d : int
+        Number of axes.
+    h : (3,) ndarray
+        Voxel edges [m].
+    value : (2**d,) ndarray
+        Values, overwritten.
+    slope : (2**d, d) ndarray
+        Gradients [1/m], overwritten.
+    """
     for i in range(1 << d):
         v = 1.0
         for c in range(d):
@@ -197,8 +209,29 @@ def _shape(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _emit(B, ids, size, part, first, second, value, parts, count):  # type: ignore[no-untyped-def]
-    """Append the links of a local matrix, growing the arrays where they are full."""
+def emit_links(B, ids, size, part, first, second, value, parts, count):  # type: ignore[no-untyped-def]
+    """Append the links of a local matrix, growing the arrays where they are full.
+
+    Parameters
+    ----------
+    B : (n, n) ndarray
+        Local matrix; its upper triangle is read.
+    ids : (n,) int ndarray
+        Unknowns of its rows.
+    size : int
+        Rows that count.
+    part : int
+        Part the links are booked on.
+    first, second, value, parts : (room,) ndarray
+        Links so far.
+    count : int
+        Number of them.
+
+    Returns
+    -------
+    first, second, value, parts, count
+        The same with the new links.
+    """
     if count + size * (size - 1) // 2 > first.size:
         first = np.concatenate((first, np.empty_like(first)))
         second = np.concatenate((second, np.empty_like(second)))
@@ -264,15 +297,39 @@ def grain_links(node, grain, row, volume, table, tensor, phase, h, d, unbent):  
             stiffness(table[row[f]], K, h, d, A)
             stiffness(full, K, h, d, whole)
             A += unbent * volume[f] * (bend @ whole @ bend)
-        first, second, value, parts, count = _emit(
+        first, second, value, parts, count = emit_links(
             A, node[f], corners, phase[grain[f]], first, second, value, parts, count
         )
     return first[:count].copy(), second[:count].copy(), value[:count].copy(), parts[:count].copy()
 
 
 @njit(cache=True)
-def _step(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  # type: ignore[no-untyped-def]
-    """Voxel of the point xi − step·away, its coordinates there, and the box offset m from there."""
+def step_back(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  # type: ignore[no-untyped-def]
+    """Voxel of the point xi − step·away, its coordinates there, and the box offset m from there.
+
+    Parameters
+    ----------
+    i, j, k : int
+        Voxel of the point.
+    n : (3,) int ndarray
+        Voxels along each axis.
+    wrap : int
+        Whether the box is periodic; 2 if box offsets stay when it closes.
+    xi, away : (3,) ndarray
+        Point and direction in unit coordinates.
+    step : float
+        How far to go.
+    keep : bool
+        Whether the coordinates stay those of the point itself.
+    m : (3,) int ndarray
+        Box offset seen from the voxel.
+    cell : (3,) int ndarray
+        The voxel found, overwritten.
+    local : (3,) ndarray
+        Coordinates in it, overwritten.
+    image : (3,) int ndarray
+        Box offset seen from there, overwritten.
+    """
     for a in range(3):
         moved = xi[a] - step * away[a]
         o = int(np.floor(moved))
@@ -307,7 +364,7 @@ def _find_fragment(  # type: ignore[no-untyped-def]
     value is then taken at the place where its fragment begins.
     """
     for step in (1e-7, 0.02, 0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 4.0):
-        _step(i, j, k, n, wrap, xi, away, step, step < 0.05, m, cell, local, image)
+        step_back(i, j, k, n, wrap, xi, away, step, step < 0.05, m, cell, local, image)
         vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
         c = encode(image)
         for f in range(start[vox], start[vox + 1]):
@@ -355,23 +412,24 @@ def _beyond_score(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _find_piece(  # type: ignore[no-untyped-def]
-    i, j, k, n, wrap, xi, away, facet, m, start, piece_facet, piece_frame, cell, local, image
-):
-    """Piece of a facet that holds a point of its edge, or begins close to it."""
-    for step in (-1e-9, 1e-6, 0.02, 0.1, 0.3):
-        _step(i, j, k, n, wrap, xi, away, step, True, m, cell, local, image)
-        vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
-        c = encode(image)
-        for q in range(start[vox], start[vox + 1]):
-            if piece_facet[q] == facet and piece_frame[q] == c:
-                return q
-    return -1
+def direction_from(xi, target, h, d, longest, away):  # type: ignore[no-untyped-def]
+    """Unit vector [voxels] from a target to a point.
 
-
-@njit(cache=True)
-def _towards(xi, target, h, d, longest, away):  # type: ignore[no-untyped-def]
-    """Unit vector [voxels] from a target to a point."""
+    Parameters
+    ----------
+    xi : (3,) ndarray
+        The point in unit coordinates.
+    target : (3,) ndarray
+        The target beside the voxel's lower corner [m].
+    h : (3,) ndarray
+        Voxel edges [m].
+    d : int
+        Number of axes.
+    longest : float
+        Longest voxel edge [m].
+    away : (3,) ndarray
+        The vector, overwritten.
+    """
     s = 0.0
     for a in range(3):
         away[a] = xi[a] * h[a] - target[a] if a < d else 0.0
@@ -382,8 +440,22 @@ def _towards(xi, target, h, d, longest, away):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _contact(B, w, R, lam, jump, flux, size):  # type: ignore[no-untyped-def]
-    """Add w [(jump)² − 2λ flux·jump − R λ flux²] / (R + λ)."""
+def add_contact(B, w, R, lam, jump, flux, size):  # type: ignore[no-untyped-def]
+    """Add w [(jump)² − 2λ flux·jump − R λ flux²] / (R + λ).
+
+    Parameters
+    ----------
+    B : (n, n) ndarray
+        Local matrix; its upper triangle is added to.
+    w : float
+        Weight of the quadrature point [m² or m].
+    R, lam : float
+        Resistance and λ [m / coefficient].
+    jump, flux : (n,) ndarray
+        Coefficients of the jump and of the normal flux.
+    size : int
+        Rows that count.
+    """
     a0 = w / (R + lam)
     a1 = -a0 * lam
     a2 = a1 * R
@@ -475,8 +547,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     films : tuple
         For each side: shift [m], resistance [m / coefficient], sheet of the
         whole facet [m × coefficient], conductance across films with an inside
-        of their own [coefficient / m], firmness of its junctions, parts for
-        what goes across and along.
+        of their own [coefficient / m], parts for what goes across and along.
     centroid : (facets, 3) ndarray
         Facet centroids beside the first grain's seed [m].
     tensor : (n, 3, 3) ndarray
@@ -500,10 +571,10 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
         Share of the facet area that found no grain to join.
     """
     n, h, size, start, grain, code, volume, surface, piece_start, side, piece_code = grid[:11]
-    corner_start, corner, edge, piece_normal, score_start, score_name, score = grid[11:]
+    corner_start, corner, _, piece_normal, score_start, score_name, score = grid[11:]
     scored = score.shape[0] > 0  # an image without seeds
-    side_start, own, other, side_image, back, side_facet, side_first, plane, distance = sides
-    shift, resistance, sheet, layer, firmness, part_across, part_along = films
+    side_start, own, other, side_image, back, _, _, plane, distance = sides
+    shift, resistance, sheet, layer, part_across, part_along = films
     corners = 1 << d
     cell_volume = h[0] * h[1] * h[2]
     longest = 0.0
@@ -512,22 +583,14 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     first, second = np.empty(100_000, np.int32), np.empty(100_000, np.int32)
     value, parts = np.empty(100_000), np.empty(100_000, np.int16)
     count = 0
-    m, mk, ml = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    m, mk = np.zeros(3, np.int64), np.zeros(3, np.int64)
     cell, image = np.zeros(3, np.int64), np.zeros(3, np.int64)
     seed, moved = np.zeros((2, 3)), np.zeros(3)
-    xi, away, centre, tangent, outward, target = (
-        np.zeros(3),
-        np.zeros(3),
-        np.zeros(3),
-        np.zeros(3),
-        np.zeros(3),
-        np.zeros(3),
-    )
+    xi, away = np.zeros(3), np.zeros(3)
     at, line, beyond = np.zeros((2, 3)), np.zeros(3), np.zeros(3)
     found, before = np.full(2, -1, np.int64), np.full(2, -2, np.int64)
     Kn, tau, weight = np.zeros(2), np.zeros(2), np.ones(2)
     across, along = np.zeros((3, 16, 16)), np.zeros((8, 8))
-    joint, joint_ids = np.zeros((24, 24)), np.zeros(24, np.int64)
     ids = np.zeros((3, 16), np.int64)
     jump, flux = np.zeros(24), np.zeros(24)
     value_a, slope_a, value_b, slope_b = (
@@ -602,7 +665,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                 sign = 1.0 if s == 0 else -1.0
                                 for a in range(3):
                                     moved[a] = xi[a] - sign * shift[e_of[s]] * normal[a] / h[a]
-                                _towards(moved, seed[s], h, d, longest, away)
+                                direction_from(moved, seed[s], h, d, longest, away)
                                 if scored:
                                     for a in range(3):
                                         away[a] = sign * normal[a] * longest / h[a]
@@ -639,11 +702,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                             if found[0] != before[0] or found[1] != before[1]:
                                 if before[0] != -2:
                                     for s in range(3):
-                                        first, second, value, parts, count = _emit(
+                                        first, second, value, parts, count = emit_links(
                                             across[s], ids[s], 2 * corners, part_across[e],
                                             first, second, value, parts, count,
                                         )  # fmt: skip
-                                    first, second, value, parts, count = _emit(
+                                    first, second, value, parts, count = emit_links(
                                         inner, inner_ids, 3 * corners, part_along[e],
                                         first, second, value, parts, count,
                                     )  # fmt: skip
@@ -658,7 +721,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         inner_ids[2 * s * corners + c] = ids[s, c]
                                     inner_ids[corners + c] = film_node[piece, c]
                             if G > 0.0:
-                                _shape(xi, d, h, value_b, slope_b)
+                                shape_functions(xi, d, h, value_b, slope_b)
                                 for s in range(2):
                                     R = resistance[e_of[s]]
                                     if found[s] < 0 or np.isinf(R):
@@ -667,7 +730,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     share = np.sqrt(tau[s] / lam) if tau[s] < lam else 1.0
                                     if weight[s] < 1.0:  # no surface of the grain, no flux
                                         lam, share = longest / (Kn[s] * contact * SLIVER), 0.0
-                                    _shape(at[s], d, h, value_a, slope_a)
+                                    shape_functions(at[s], d, h, value_a, slope_a)
                                     _normal_flux(
                                         normal, tensor[g_of[s]], slope_a, d, corners,
                                         share if s == 0 else -share, flux, 0,
@@ -675,7 +738,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     for c in range(corners):
                                         jump[c], jump[corners + c] = value_a[c], -value_b[c]
                                         flux[corners + c] = 0.0
-                                    _contact(
+                                    add_contact(
                                         across[s], w * weight[s], R, lam, jump, flux, 2 * corners
                                     )
                                 towards = 0.5 / weight[0] + 0.5 / weight[1]
@@ -700,9 +763,9 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                             held += beside * line_x * line_y
                                         along[x, y] += w * G * held
                                 if layer[e] > 0.0 and found[0] >= 0 and found[1] >= 0:
-                                    _shape(at[0], d, h, shapes[0], slopes[0])
+                                    shape_functions(at[0], d, h, shapes[0], slopes[0])
                                     shapes[1], slopes[1] = value_b, slope_b
-                                    _shape(at[1], d, h, shapes[2], slopes[2])
+                                    shape_functions(at[1], d, h, shapes[2], slopes[2])
                                     _inside_film(
                                         inner, w * G,
                                         w * layer[e] * 0.5 * (weight[0] + weight[1]) / 3.0,
@@ -723,7 +786,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     lam = longest / (max(Kn[0], Kn[1]) * contact * SLIVER)
                                     share = 0.0
                                 for s in range(2):
-                                    _shape(at[s], d, h, value_a, slope_a)
+                                    shape_functions(at[s], d, h, value_a, slope_a)
                                     _normal_flux(
                                         normal, tensor[g_of[s]], slope_a, d, corners,
                                         share * tau[s] / both, flux, s * corners,
@@ -732,122 +795,26 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                         jump[s * corners + c] = (
                                             value_a[c] if s == 0 else -value_a[c]
                                         )
-                                _contact(
+                                add_contact(
                                     across[2], w * 0.5 * (weight[0] + weight[1]),
                                     R, lam, jump, flux, 2 * corners,
                                 )  # fmt: skip
                     if before[0] != -2:
                         for s in range(3):
-                            first, second, value, parts, count = _emit(
+                            first, second, value, parts, count = emit_links(
                                 across[s], ids[s], 2 * corners, part_across[e],
                                 first, second, value, parts, count,
                             )  # fmt: skip
-                        first, second, value, parts, count = _emit(
+                        first, second, value, parts, count = emit_links(
                             inner, inner_ids, 3 * corners, part_along[e],
                             first, second, value, parts, count,
                         )  # fmt: skip
                     if G <= 0.0:
                         continue
-                    first, second, value, parts, count = _emit(
+                    first, second, value, parts, count = emit_links(
                         along, film_node[piece], corners, part_along[e],
                         first, second, value, parts, count,
                     )  # fmt: skip
-                    piece_area = polygon_area(polygon, len(polygon), h)
-                    for a in range(3):
-                        centre[a] = 0.0
-                        for v in range(len(polygon)):
-                            centre[a] += polygon[v, a] / len(polygon)
-                    for v in range(len(polygon)):
-                        e2 = edge[corner_start[piece] + v]
-                        if e2 < 0:
-                            continue
-                        v2 = (v + 1) % len(polygon)
-                        length = 0.0
-                        for a in range(3):
-                            tangent[a] = (polygon[v2, a] - polygon[v, a]) * h[a]
-                            length += tangent[a] ** 2
-                        length = np.sqrt(length)
-                        if length < 1e-12 * longest:
-                            continue
-                        side_of_edge = 0.0
-                        for a in range(3):
-                            b, c = (a + 1) % 3, (a + 2) % 3
-                            outward[a] = (tangent[b] * normal[c] - tangent[c] * normal[b]) / length
-                            side_of_edge += outward[a] * (polygon[v, a] - centre[a]) * h[a]
-                        sign = 1.0 if side_of_edge > 0 else -1.0
-                        stiff = G * JUNCTION * firmness[e]
-                        if layer[e] > 0.0:  # the middle alone holds less of the energy
-                            stiff /= MIDDLE
-                        tau_edge = piece_area / (length * stiff)
-                        lam = max(tau_edge, longest / (stiff * SLIVER))
-                        share = sign * G * (np.sqrt(tau_edge / lam) if tau_edge < lam else 1.0)
-                        for q in range(2):
-                            t = 0.5 + (q - 0.5) / np.sqrt(3.0)
-                            for a in range(3):
-                                xi[a] = polygon[v, a] + t * (polygon[v2, a] - polygon[v, a])
-                            _shape(xi, d, h, value_a, slope_a)
-                            flux[:] = 0.0
-                            for c in range(corners):
-                                joint_ids[c] = film_node[piece, c]
-                                jump[c] = value_a[c]
-                                for a in range(d):
-                                    flux[c] += share * outward[a] * slope_a[c, a]
-                            met, whole_sheet = 1, G
-                            for which in range(2):
-                                e3 = -1
-                                if which == 0:
-                                    e3 = e2
-                                    for a in range(3):
-                                        ml[a] = m[a]
-                                else:
-                                    for e4 in range(side_start[g_of[1]], side_start[g_of[1] + 1]):
-                                        same = other[e4] == other[e2]
-                                        for a in range(3):
-                                            if (
-                                                mk[a] + side_image[e4, a]
-                                                != m[a] + side_image[e2, a]
-                                            ):
-                                                same = False
-                                        if same:
-                                            e3 = e4
-                                    for a in range(3):
-                                        ml[a] = mk[a]
-                                if e3 < 0 or sheet[e3] <= 0.0:
-                                    continue
-                                if not side_first[e3]:
-                                    for a in range(3):
-                                        ml[a] += side_image[e3, a]
-                                facet = side_facet[e3]
-                                for a in range(3):
-                                    corner_at = (i if a == 0 else (j if a == 1 else k)) * h[a]
-                                    target[a] = centroid[facet, a] + ml[a] * size[a] - corner_at
-                                    if scored:
-                                        target[a] = 0.5 * h[a]
-                                _towards(xi, target, h, d, longest, away)
-                                hit = _find_piece(
-                                    i, j, k, n, wrap, xi, away, facet, ml,
-                                    piece_start, piece_facet, piece_frame, cell, at[0], image,
-                                )  # fmt: skip
-                                if hit < 0:
-                                    continue
-                                _shape(at[0], d, h, value_b, slope_b)
-                                for c in range(corners):
-                                    joint_ids[met * corners + c] = film_node[hit, c]
-                                    jump[met * corners + c] = -value_b[c] * sheet[e3]
-                                met += 1
-                                whole_sheet += sheet[e3]
-                            if met == 1:
-                                continue
-                            for c in range(corners):
-                                jump[c] *= 1.0 - G / whole_sheet
-                            for c in range(corners, met * corners):
-                                jump[c] /= whole_sheet
-                            joint[:] = 0.0
-                            _contact(joint, 0.5 * length, 0.0, lam, jump, flux, met * corners)
-                            first, second, value, parts, count = _emit(
-                                joint, joint_ids, met * corners, part_along[e],
-                                first, second, value, parts, count,
-                            )  # fmt: skip
     return (
         first[:count].copy(),
         second[:count].copy(),

@@ -7,7 +7,8 @@ fast films that end at either side of a short slow one are joined there, which
 a surface that knows of one film a facet does not see. The film half in the
 grain is taken as strips parallel to the facet, at depth s the facet's own film
 over the share w(s)/w(0) of its width that is left there and the neighbours'
-over the rest, in series along the strip; the strips act side by side.
+over the rest: in series along the strip, and the strips side by side, for the
+coefficient along the facet; side by side in a strip, and the strips in series, across.
 """
 
 from __future__ import annotations
@@ -91,14 +92,80 @@ def _inset(e, first, last, normal, distance, depth, flat, p, q, corner, tag, spa
 
 
 @njit(cache=True)
-def _along(start, normal, distance, half, along, flat):  # type: ignore[no-untyped-def]
-    out = along.copy()
+def _beside(count, corner, tag, across, along):  # type: ignore[no-untyped-def]
+    """Means over the edges of a facet of the neighbours' coefficients.
+
+    Both are along the neighbours' films for what comes from them, harmonic, and
+    across them for what goes past the facet's ends, arithmetic.
+    """
+    length = resistance = through = 0.0
+    for v in range(count):
+        f = tag[v]
+        if f < 0:
+            continue
+        u = (v + 1) % count
+        edge = np.sqrt((corner[u, 0] - corner[v, 0]) ** 2 + (corner[u, 1] - corner[v, 1]) ** 2)
+        length += edge
+        through += edge * across[f]
+        resistance += edge / along[f] if along[f] > 0.0 else np.inf
+    if length == 0.0:
+        return 0.0, 0.0
+    return through / length, length / resistance
+
+
+@njit(cache=True)
+def _extent(count, corner, flat):  # type: ignore[no-untyped-def]
+    """Length of a facet; in 3D four times area over perimeter, the edge of a square."""
+    area = perimeter = 0.0
+    for v in range(count):
+        u = (v + 1) % count
+        area += 0.5 * (corner[v, 0] * corner[u, 1] - corner[u, 0] * corner[v, 1])
+        perimeter += np.sqrt(
+            (corner[u, 0] - corner[v, 0]) ** 2 + (corner[u, 1] - corner[v, 1]) ** 2
+        )
+    if flat:
+        return area  # of a strip of height one
+    return 4.0 * area / perimeter if perimeter > 0.0 else 0.0
+
+
+@njit(cache=True)
+def _depth(given, half, room):  # type: ignore[no-untyped-def]
+    """Depth at which a facet is used up, below ``half``."""
+    e, first, last, normal, distance = given
+    low, high = 0.0, half
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        if _inset(e, first, last, normal, distance, middle, *room) > 0:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def _in_strips(across, along, beside_across, beside_along, depth, half):  # type: ignore[no-untyped-def]
+    """Mean coefficients across and along strips that are the facet's own film down to ``depth``."""
+    resistance = total = 0.0
+    for s in range(STRIPS):
+        share = max(0.0, 1.0 - (s + 0.5) / STRIPS * half / max(depth, 1e-300))
+        through = share * across + (1.0 - share) * beside_across
+        resistance += 1.0 / through if through > 0.0 else np.inf
+        if share == 0.0:
+            total += beside_along
+        elif along > 0.0 and beside_along > 0.0:
+            total += 1.0 / (share / along + (1.0 - share) / beside_along)
+    return STRIPS / resistance, total / STRIPS
+
+
+@njit(cache=True)
+def _blended(start, normal, distance, half, across, along, flat):  # type: ignore[no-untyped-def]
+    """See :func:`short_facets`; ``flat`` in 2D."""
+    out_across, out_along, extent = across.copy(), along.copy(), np.zeros(along.size)
     corner, spare = np.zeros((ROOM, 2)), np.zeros((ROOM, 2))
     tag, spare_tag = np.zeros(ROOM, np.int64), np.zeros(ROOM, np.int64)
     p, q = np.zeros(3), np.zeros(3)
     for g in range(start.size - 1):
-        first, last = start[g], start[g + 1]
-        for e in range(first, last):
+        for e in range(start[g], start[g + 1]):
             if half[e] == 0.0:
                 continue
             if flat:
@@ -106,48 +173,23 @@ def _along(start, normal, distance, half, along, flat):  # type: ignore[no-untyp
                 q[2] = 1.0
             else:
                 p, q = _axes(normal[e])
-            given = (e, first, last, normal, distance)
+            given = (e, start[g], start[g + 1], normal, distance)
             room = (flat, p, q, corner, tag, spare, spare_tag)
-            if _inset(*given, half[e], *room) > 0:
-                continue
             count = _inset(*given, 0.0, *room)
-            length = beside = 0.0
-            for v in range(count):
-                f = tag[v]
-                if f < 0 or along[f] <= 0.0:
-                    if f >= 0:
-                        beside = np.inf
-                    continue
-                u = (v + 1) % count
-                edge = np.sqrt(
-                    (corner[u, 0] - corner[v, 0]) ** 2 + (corner[u, 1] - corner[v, 1]) ** 2
-                )
-                length += edge
-                beside += edge / along[f]
-            if length == 0.0 or not np.isfinite(beside):
+            extent[e] = _extent(count, corner, flat)
+            if count == 0 or _inset(*given, half[e], *room) > 0:
                 continue
-            beside = length / beside
-            low, high = 0.0, half[e]
-            for _ in range(50):
-                middle = 0.5 * (low + high)
-                if _inset(*given, middle, *room) > 0:
-                    low = middle
-                else:
-                    high = middle
-            total = 0.0
-            for s in range(STRIPS):
-                own = max(0.0, 1.0 - (s + 0.5) / STRIPS * half[e] / max(low, 1e-300))
-                if own > 0.0 and along[e] <= 0.0:
-                    continue
-                total += 1.0 / ((own / along[e] if own > 0.0 else 0.0) + (1.0 - own) / beside)
-            out[e] = total / STRIPS
-    return out
+            depth = _depth(given, half[e], room)
+            count = _inset(*given, 0.0, *room)
+            beside = _beside(count, corner, tag, across, along)
+            out_across[e], out_along[e] = _in_strips(across[e], along[e], *beside, depth, half[e])  # type: ignore[call-arg]
+    return out_across, out_along, extent
 
 
-def along_short_facets(
-    sides: Sides, half: FloatArray, along: FloatArray, dimension: int
-) -> FloatArray:
-    """Conductivity along each half film, with what neighbours add over short facets.
+def short_facets(
+    sides: Sides, half: FloatArray, across: FloatArray, along: FloatArray, dimension: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Coefficients of each half film, with what neighbours add over short facets.
 
     Parameters
     ----------
@@ -155,23 +197,25 @@ def along_short_facets(
         Facets of every grain.
     half : (s,) ndarray
         Half width of the film of each side [m]; zero for none.
-    along : (s,) ndarray
-        Coefficient along it.
+    across, along : (s,) ndarray
+        Coefficients across and along it.
     dimension : int
         Number of axes.
 
     Returns
     -------
-    (s,) ndarray
-        ``along``, replaced on the sides whose facet ends inside the film.
+    across, along : (s,) ndarray
+        As given, replaced on the sides whose facet ends inside the film.
+    extent : (s,) ndarray
+        Length of the facet, in 3D four times area over perimeter [m].
     """
-    return np.asarray(
-        _along(
-            sides.start,
-            sides.normal,
-            sides.distance,
-            np.ascontiguousarray(half, dtype=float),
-            np.ascontiguousarray(np.where(half > 0, along, 0.0), dtype=float),
-            dimension == 2,
-        )
+    found: tuple[FloatArray, FloatArray, FloatArray] = _blended(
+        sides.start,
+        sides.normal,
+        sides.distance,
+        np.ascontiguousarray(half, dtype=float),
+        np.ascontiguousarray(np.where(half > 0, across, 0.0), dtype=float),
+        np.ascontiguousarray(np.where(half > 0, along, 0.0), dtype=float),
+        dimension == 2,
     )
+    return found

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 
 import multiscale as ms
 
-pytestmark = pytest.mark.slow  # several minutes in all; some bounds are not met yet
-
-
 PAIRS = ("A|A", "A|B", "B|B")
 WIDTH = 0.01
 NAMES = ("A", "B", *(f"{way} {pair}" for pair in PAIRS for way in ("across", "along")))

@@ -11,9 +11,6 @@ from resolved_cases import build, load
 import multiscale as ms
 from multiscale.microstructure import Polycrystal
 
-pytestmark = pytest.mark.slow  # several minutes in all; some bounds are not met yet
-
-
 WIDTH = 0.01
 IDENTITY = (1.0, 0, 0, 0)
 

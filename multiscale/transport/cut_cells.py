@@ -62,6 +62,8 @@ SAME_EDGE = 0.1
 """Edges of facets closer than this times δ/2 are one edge, along which all their films meet."""
 SAME_EDGE_VOXEL = 0.01
 """The same in voxels."""
+THIN = 0.1
+"""Films whose resistance is below that of this share of a voxel need no inside."""
 MOST_LOST = 1e-3
 """At most this share of the facet area may find no grain to join."""
 MOST_LOST_LOOSE = 1e-2
@@ -131,7 +133,7 @@ def facet_films(
     half = np.where(has, 0.5 * table.width[kind], 0.0)
     d = spacing.size
     across, along = table.across[kind], table.along[kind]
-    firmness = np.ones(count)
+    firmness, extent = np.ones(count), np.full(count, np.inf)
     if np.any(sides.distance):  # planes are known
         given = along
         across, along, extent = short_facets(sides, half, across, along, d)
@@ -148,6 +150,7 @@ def facet_films(
         share = np.where(share > ROUNDING, share, 0.0)
         layered = has & (along > LAYERED * across) & (across > 0)
         layered &= (across < bulk) & (across < bulk[sides.back])
+        layered &= 2 * half / across * np.maximum(bulk, bulk[sides.back]) > THIN * spacing.max()
         share = np.where(bulk > 0, np.where(tensorial | layered, 1.0, share), 0.0)
         rest = half * (1 - share)
         resistance = np.where(has, half / across - np.where(bulk > 0, rest / bulk, 0.0), 0.0)
@@ -157,10 +160,10 @@ def facet_films(
     sheet = np.where(has & (sheet > ROUNDING * half * along), sheet, 0.0)
     whole = sheet + sheet[sides.back]
     least = NEGLIGIBLE_SHEET * spacing.min() * np.maximum(bulk, bulk[sides.back])
-    whole = np.where(whole > least, whole, 0.0)
+    near = np.minimum(SAME_EDGE * half, SAME_EDGE_VOXEL * spacing.min())
+    whole = np.where((whole > least) & (extent > near), whole, 0.0)
     layer = np.where(layered & (whole > 0), across / np.where(has, 2 * half, 1.0), 0.0)
     firmness = np.where(layer > 0, firmness / MIDDLE, firmness)  # the middle holds less of it
-    near = np.minimum(SAME_EDGE * half, SAME_EDGE_VOXEL * spacing.min())
     return FacetFilms(half * share, resistance, whole, layer, firmness, near, kind)
 
 

@@ -23,6 +23,8 @@ from multiscale.transport.nitsche import (
 
 JUNCTION = 3.0
 """Stiffness of the contact of films where they meet, in units of G/h."""
+NUDGE = 1e-6
+"""How far beside a point its piece of a facet is looked for [voxels]."""
 MOST_JOINED = 8
 """At most this many films are joined at a point of an edge."""
 MOST_AROUND = 12
@@ -33,14 +35,25 @@ MOST_AROUND = 12
 def _find_piece(  # type: ignore[no-untyped-def]
     i, j, k, n, wrap, xi, away, facet, m, start, piece_facet, piece_frame, cell, local, image
 ):
-    """Piece of a facet that holds a point of its edge, or begins close to it."""
-    for step in (-1e-9, 1e-6, 0.02, 0.1, 0.3):
-        step_back(i, j, k, n, wrap, xi, away, step, True, m, cell, local, image)
-        vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
-        c = encode(image)
-        for q in range(start[vox], start[vox + 1]):
-            if piece_facet[q] == facet and piece_frame[q] == c:
-                return q
+    """Piece of a facet that holds a point of its edge, or begins close to it.
+
+    A facet in the plane between two voxels has its pieces in one of them, which
+    rounding decides: the last tries are a little off to every side.
+    """
+    nudged = np.empty(3)
+    for octant in range(-1, 8):
+        for a in range(3):
+            if octant < 0:
+                nudged[a] = xi[a]
+            else:
+                nudged[a] = xi[a] + (NUDGE if (octant >> a) & 1 else -NUDGE)
+        for step in (-1e-9, 1e-6, 0.02, 0.1, 0.3):
+            step_back(i, j, k, n, wrap, nudged, away, step, True, m, cell, local, image)
+            vox = (cell[0] * n[1] + cell[1]) * n[2] + cell[2]
+            c = encode(image)
+            for q in range(start[vox], start[vox + 1]):
+                if piece_facet[q] == facet and piece_frame[q] == c:
+                    return q
     return -1
 
 

@@ -54,10 +54,8 @@ ROUNDING = 1e-10
 """Relative differences of film and bulk below this are none."""
 LAYERED = 1.5
 """A slow film that conducts this many times better along than across has an inside of its own."""
-SHORT_ENDS = 2.0
-"""Firmness of the junctions of facets of length ℓ shorter than a voxel, in units of h/ℓ."""
 FIRM_ENDS = 20.0
-"""Junctions are at most this much firmer than others; those of facets shorter than δ are."""
+"""Junctions of facets shorter than about δ are this much firmer than others."""
 SAME_EDGE = 0.1
 """Edges of facets closer than this times δ/2 are one edge, along which all their films meet."""
 SAME_EDGE_VOXEL = 0.01
@@ -137,7 +135,6 @@ def facet_films(
     if np.any(sides.distance):  # planes are known
         given = along
         across, along, extent = short_facets(sides, half, across, along, d)
-        firmness = np.clip(SHORT_ENDS * spacing.max() / np.maximum(extent, 1e-300), 1.0, FIRM_ENDS)
         firmness[along != given] = FIRM_ENDS
         firmness = np.maximum(firmness, firmness[sides.back])
     own = tensor[sides.own]

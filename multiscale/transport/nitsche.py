@@ -741,6 +741,7 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                     add_contact(
                                         across[s], w * weight[s], R, lam, jump, flux, 2 * corners
                                     )
+                                inside = layer[e] > 0.0 and found[0] >= 0 and found[1] >= 0
                                 towards = 0.5 / weight[0] + 0.5 / weight[1]
                                 beside = 0.0
                                 if towards > 1.0:
@@ -758,11 +759,11 @@ def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
                                             line_x += slope_b[x, a] * line[a]
                                             line_y += slope_b[y, a] * line[a]
                                         held = out_x * out_y * NORMAL + bent[x, y]
-                                        if layer[e] == 0.0:
+                                        if not inside:
                                             held += towards * (gradient - out_x * out_y)
                                             held += beside * line_x * line_y
                                         along[x, y] += w * G * held
-                                if layer[e] > 0.0 and found[0] >= 0 and found[1] >= 0:
+                                if inside:
                                     shape_functions(at[0], d, h, shapes[0], slopes[0])
                                     shapes[1], slopes[1] = value_b, slope_b
                                     shape_functions(at[1], d, h, shapes[2], slopes[2])

@@ -102,8 +102,9 @@ class TestTensor:
         one = solve(crystal, values, tuple(cells)).tensor
         swapped = replace(crystal, seeds=crystal.seeds[:, order], size=crystal.size[order])
         other = solve(swapped, values, tuple(cells[order])).tensor
-        # facets are integrated from another corner on: films beyond a grain's end, 6e-5 seen
-        assert miss(other, one[np.ix_(order, order)]) < 5e-4
+        # a mirror image integrates facets from other corners on: up to 4e-4 seen, turns 1e-13
+        turned = np.linalg.det(np.eye(dimension)[order]) > 0
+        assert miss(other, one[np.ix_(order, order)]) < (1e-5 if turned else 2e-3)
 
     @few
     @given(coefficients, bulks, bulks, seeds, st.tuples(*[st.integers(1, 20)] * 3))

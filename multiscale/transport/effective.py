@@ -34,7 +34,7 @@ from multiscale.transport.fields import (
     phase_values,
     plain_problem,
 )
-from multiscale.transport.nitsche import FIRM, SOFT
+from multiscale.transport.nitsche import FIRM, GENTLE, SOFT
 from multiscale.transport.orientation import grain_tensors
 from multiscale.transport.tensor_elements import assemble_tensor
 
@@ -398,7 +398,7 @@ def solve_cut_cells(
     values = phase_values(phases, crystal.phase_names, d)
     periodic = boundary == "periodic"
     _check_cut_films(crystal, cells, values, boundaries)
-    for stiffness in (SOFT, FIRM):
+    for stiffness in (GENTLE, SOFT, FIRM)[boundaries is not None :]:
         problem = cut_problem(
             crystal, cells, values, boundaries, periodic=periodic, stiffness=stiffness
         )

@@ -60,6 +60,8 @@ class Stiffness:
     unbent: float
 
 
+GENTLE = Stiffness(1.8, 0.4)
+"""Enough for most crystals without films; the gentler, the smaller the error of turned tensors."""
 SOFT = Stiffness(2.2, 0.5)
 """Enough for every crystal tried with scalars, and for most with tensors."""
 FIRM = Stiffness(4.0, 1.0)

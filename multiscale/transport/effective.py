@@ -140,13 +140,13 @@ def effective_diffusivity(
     diffusivity : array_like, Polycrystal or LabelImage
         Voxel field of diffusivities [m²/s], shape (nx, ny[, nz]) or, for
         tensors, (nx, ny[, nz], d, d); zeros are allowed. Or a polycrystal,
-        which is rasterised on ``cells``.
+        which is put on ``cells``; or a label image, which has its own.
     spacing : float or (d,) array_like, optional
         Voxel edges [m]; needed with a field.
     cells : sequence of int, optional
-        Voxels along each axis; needed with a polycrystal.
+        Voxels along each axis; needed with a polycrystal, left out with an image.
     phases : mapping of str to float or (d, d) array_like, optional
-        Diffusivity of each phase [m²/s]; needed with a crystal. A tensor is
+        Diffusivity of each phase [m²/s]; needed with a crystal or an image. A tensor is
         in the crystal frame and turned by each grain's orientation.
     boundaries : mapping, optional
         ``("LLZO", "LCO")`` or ``"LLZO|LCO"`` → :class:`multiscale.Boundary`
@@ -159,10 +159,11 @@ def effective_diffusivity(
     backend : {"multigrid", "fipy"}, optional
         Own solver, or FiPy on the same problem as an independent check.
     scheme : {"faces", "cut-cells"}, optional
-        How thin boundaries of a polycrystal enter. ``"faces"``, the fast one,
-        puts them on voxel faces; ``"cut-cells"``, the accurate one, on their
-        true facets, with crystal tensors too. Unless given, ``"faces"`` for
-        numbers and ``"cut-cells"`` for tensors with thin boundaries.
+        How thin boundaries enter. ``"faces"``, the fast one, puts them on
+        voxel faces; ``"cut-cells"``, the accurate one, on the facets of the
+        tessellation, with crystal tensors too, or on facets fitted to the
+        labels of an image. Unless given, ``"faces"`` for numbers and
+        ``"cut-cells"`` for tensors with thin boundaries.
     max_iterations : int, optional
         Cap on the iterations of one solve.
 

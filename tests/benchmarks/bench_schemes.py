@@ -114,8 +114,10 @@ def one(scheme, number, dimension, cells):
     crystal.labels_and_images(grid)
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     measure(SCHEMES[scheme], crystal, grid, phases, films)
-    grown = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(grown / cells**dimension)
+    # not ru_maxrss, which a process takes over from the one that started it
+    status = Path("/proc/self/status").read_text().splitlines()
+    most = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    print((most - before) / cells**dimension)
 
 
 def rows(dimension, cells, memory):

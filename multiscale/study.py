@@ -51,7 +51,7 @@ from multiscale.properties import (
     TransportCoefficients,
     transport_coefficients,
 )
-from multiscale.properties.validity import film_widths, width_warnings
+from multiscale.properties.validity import contrast_warning, film_widths, width_warnings
 from multiscale.provenance import Estimate, config_hash, git_revision, versions
 from multiscale.report import exemplars, write_report
 from multiscale.transport import VoxelGeometry, effective_diffusivity, solve_voxels
@@ -502,7 +502,8 @@ def film_warnings(study: Study) -> list[str]:
     Returns
     -------
     list of str
-        One line for each film that is wide somewhere: where its grains are smallest.
+        One line for each film that is wide somewhere: where its grains are smallest;
+        one more if the phases are too unlike for the scheme.
 
     Raises
     ------
@@ -519,7 +520,30 @@ def film_warnings(study: Study) -> list[str]:
         for line in width_warnings(widths, plan.recipe.phases, sizes, spacing, study.scheme):
             key = f"{plan.ensemble} {line.partition(':')[0]} {'voxel' in line}"
             found.setdefault(key, f"{plan.ensemble}: {line}")
-    return list(found.values())
+    contrasts = (
+        contrast_warning(bulk_coefficients(study, temperature), study.scheme)
+        for temperature in study.temperatures
+    )
+    return [*found.values(), *[line for line in contrasts if line][:1]]
+
+
+def bulk_coefficients(study: Study, temperature: float) -> dict[str, float]:
+    """Give the bulk coefficient of each phase, of tensors the average.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    temperature : float
+        Temperature [K].
+
+    Returns
+    -------
+    dict of str to float
+        By phase name.
+    """
+    given = coefficients(study, temperature)
+    return {name: float(value) for name, value in given.phases.items()}
 
 
 def attributes(study: Study) -> dict[str, Any]:

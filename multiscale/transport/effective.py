@@ -18,7 +18,12 @@ from multiscale.errors import (
     describe,
     nearest,
 )
-from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
+from multiscale.properties.validity import (
+    check_contrast,
+    check_widths,
+    film_widths,
+    mean_grain_sizes,
+)
 from multiscale.transport.boundary_model import BoundaryMap, films
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
 from multiscale.transport.cut_cells import CutAssembly, assemble_cut_cells
@@ -519,6 +524,8 @@ def _crystal(
     if all(value.ndim == 0 for value in values):
         problem = geometry.problem([float(value) for value in values], boundaries)
         geometry.check_films(boundaries, scheme="faces")
+        if boundaries is not None:
+            check_contrast(dict(zip(crystal.phase_names, map(float, values), strict=True)), "faces")
         return problem, None
     if boundaries is not None:
         raise PropertyError(

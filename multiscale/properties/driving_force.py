@@ -152,7 +152,8 @@ class TransportCoefficients:
         Raises
         ------
         InputError
-            If the driving force is the concentration: s D knows no number of carriers.
+            If the driving force is the concentration, s D knows no number of carriers;
+            or if the temperature is not positive.
         """
         if self.driving_force != "chemical_potential":
             raise InputError(
@@ -163,6 +164,8 @@ class TransportCoefficients:
                     "pass density= to transport_coefficients",
                 )
             )
+        if not (np.isfinite(temperature) and temperature > 0):
+            raise InputError(describe("temperature", "finite, > 0 K", temperature))
         factor = ELEMENTARY_CHARGE**2 / thermal_energy(temperature)
         return factor * np.asarray(effective, dtype=float)
 
@@ -242,10 +245,22 @@ def transport_coefficients(
 
 
 def _array(phase: str, value: float | ArrayLike) -> FloatArray:
+    place = f"phases[{phase!r}]"
     try:
-        return np.asarray(value, dtype=float)
+        if isinstance(value, str) or value is None:
+            raise TypeError
+        array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        raise PropertyError(describe(f"phases[{phase!r}]", "a number in m²/s", value)) from None
+        raise PropertyError(describe(place, "a number in m²/s", repr(value))) from None
+    if not np.isfinite(array).all() or (array.ndim == 0 and array < 0):
+        raise PropertyError(describe(place, "finite, ≥ 0 m²/s", str(array)))
+    if array.ndim == 2 and (
+        not np.allclose(array, array.T, rtol=1e-9, atol=0)
+        or np.linalg.eigvalsh(array)[0] < -1e-9 * np.abs(array).max()
+    ):
+        expected = "a symmetric positive semi-definite tensor"
+        raise PropertyError(describe(place, expected, array.tolist()))
+    return array
 
 
 def _times(weight: float, value: FloatArray) -> float | FloatArray:

@@ -108,6 +108,10 @@ def films_by_pair(
     """
     names = list(phase_names)
     given: dict[tuple[int, int], BoundaryFilm] = {}
+    if not isinstance(boundaries, Mapping):
+        kind = type(boundaries).__name__  # type: ignore[unreachable]
+        remedy = 'pass boundaries={("A", "B"): Boundary(…)}'
+        raise PropertyError(describe("boundaries", "a film for each pair of phases", kind, remedy))
     for key, film in boundaries.items():
         pair = tuple(key.split("|")) if isinstance(key, str) else tuple(key)
         place = f"boundaries[{key!r}]"
@@ -128,6 +132,9 @@ def films_by_pair(
         if isinstance(film, BoundaryRules):
             film.check_between(pair[0], pair[1], place)
         g, k = names.index(pair[0]), names.index(pair[1])
+        if (min(g, k), max(g, k)) in given:
+            other = f"another one for {pair[1]}|{pair[0]}"
+            raise PropertyError(describe(place, "one film for a pair", other, "leave one out"))
         given[min(g, k), max(g, k)] = film
     for g in range(len(names)):
         for k in range(g, len(names)):

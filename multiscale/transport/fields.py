@@ -246,9 +246,13 @@ def phase_values(
             )
         place = f"phases[{name!r}]"
         try:
+            if isinstance(phases[name], str) or phases[name] is None:
+                raise TypeError
             value = np.asarray(phases[name], dtype=float)
         except (TypeError, ValueError):
-            raise PropertyError(describe(place, "a number in m²/s", phases[name])) from None
+            raise PropertyError(
+                describe(place, "a number in m²/s", repr(phases[name]), "give a float in m²/s")
+            ) from None
         if value.shape not in ((), (dimension, dimension), (3, 3)):
             raise PropertyError(
                 describe(place, f"a number or a ({dimension}, {dimension}) tensor", value.shape)

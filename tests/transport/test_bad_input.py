@@ -171,3 +171,18 @@ def test_a_solver_out_of_iterations_tells_its_history():
     assert len(caught.value.history) == 3
     assert caught.value.history[0] > caught.value.history[-1] > 1e-8
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("scheme", ["faces", "cut-cells"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"boundaries": [FILM]}, ["boundaries", "each pair", "list"]),
+        ({"boundaries": ALL | {"LCO|LLZO": FILM}}, ["one film for a pair", "leave one out"]),
+        ({"phases": BOTH | {"LCO": "1e-13"}}, ["phases['LCO']", "number", "'1e-13'"]),
+        ({"phases": BOTH | {"LCO": None}}, ["phases['LCO']", "number", "None"]),
+    ],
+)
+def test_films_and_phases(crystal, changes, words, scheme):
+    given = {"cells": (8, 8), "phases": BOTH, "boundaries": ALL, "scheme": scheme}
+    refuse(crystal, words, **given | changes)

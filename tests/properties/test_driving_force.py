@@ -201,7 +201,7 @@ def test_a_crystal_with_another_phase():
 @pytest.mark.parametrize("temperature", [-3.0, 0.0, np.nan, np.inf])
 def test_temperatures_that_are_none(temperature):
     given = ms.transport_coefficients({"A": 1e-12}, density={"A": 1e28})
-    with pytest.raises(ms.MultiscaleError, match="temperature: expected finite, > 0 K"):
+    with pytest.raises(InputError, match="temperature: expected finite, > 0 K"):
         given.conductivity(np.eye(2), temperature=temperature)
 
 
@@ -209,5 +209,5 @@ def test_temperatures_that_are_none(temperature):
     "value", [-1.0, np.nan, "1e-12", None, [[1.0, 2.0], [0.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]]
 )
 def test_phases_that_are_no_coefficients(value):
-    with pytest.raises(ms.MultiscaleError, match=r"phases\['A'\]: expected"):
+    with pytest.raises(PropertyError, match=r"phases\['A'\]: expected"):
         ms.transport_coefficients({"A": value, "B": 1.0})

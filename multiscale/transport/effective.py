@@ -403,7 +403,7 @@ def solve_cut_cells(
     d = len(crystal.size) if isinstance(crystal, TessellatedCrystal) else crystal.labels.ndim
     values = phase_values(phases, crystal.phase_names, d)
     periodic = boundary == "periodic"
-    _check_cut_films(crystal, cells, values, boundaries)
+    _check_widths(crystal, cells, values, boundaries, "cut-cells")
     for stiffness in (GENTLE, SOFT, FIRM)[boundaries is not None :]:
         problem = cut_problem(
             crystal, cells, values, boundaries, periodic=periodic, stiffness=stiffness
@@ -418,11 +418,12 @@ def solve_cut_cells(
     return CutSolution(problem, tuple(runs), replace(result, scheme="cut-cells"))
 
 
-def _check_cut_films(
+def _check_widths(
     crystal: TessellatedCrystal | LabelledImage,
     cells: Sequence[int] | None,
     values: Sequence[FloatArray],
     boundaries: BoundaryMap | None,
+    scheme: str,
 ) -> None:
     """Refuse films too wide for the grains or voxels, and warn of wide ones."""
     if boundaries is None or not isinstance(crystal, TessellatedCrystal):
@@ -437,7 +438,7 @@ def _check_cut_films(
         size.size,
     )
     spacing = size / check_cells(cells, size.size)
-    check_widths(film_widths(boundaries), crystal.phase_names, sizes, spacing, "cut-cells")
+    check_widths(film_widths(boundaries), crystal.phase_names, sizes, spacing, scheme)
 
 
 def _run_cut_cells(
@@ -523,7 +524,10 @@ def _crystal(
     values = phase_values(phases, crystal.phase_names, d)
     if all(value.ndim == 0 for value in values):
         problem = geometry.problem([float(value) for value in values], boundaries)
-        geometry.check_films(boundaries, scheme="faces")
+        if isinstance(crystal, TessellatedCrystal):
+            _check_widths(crystal, cells, values, boundaries, "faces")
+        else:
+            geometry.check_films(boundaries, scheme="faces")
         if boundaries is not None:
             check_contrast(dict(zip(crystal.phase_names, map(float, values), strict=True)), "faces")
         return problem, None

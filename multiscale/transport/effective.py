@@ -404,7 +404,8 @@ def solve_cut_cells(
     values = phase_values(phases, crystal.phase_names, d)
     periodic = boundary == "periodic"
     _check_widths(crystal, cells, values, boundaries, "cut-cells")
-    for stiffness in (GENTLE, SOFT, FIRM)[boundaries is not None :]:
+    gentle = boundaries is None and any(value.ndim for value in values)
+    for stiffness in (GENTLE, SOFT, FIRM)[not gentle :]:
         problem = cut_problem(
             crystal, cells, values, boundaries, periodic=periodic, stiffness=stiffness
         )

@@ -61,7 +61,7 @@ class Stiffness:
 
 
 GENTLE = Stiffness(1.8, 0.4)
-"""Enough for most crystals without films; the gentler, the smaller the error of turned tensors."""
+"""Enough for most turned tensors without films, whose error grows with the stiffness."""
 SOFT = Stiffness(2.2, 0.5)
 """Enough for every crystal tried with scalars, and for most with tensors."""
 FIRM = Stiffness(4.0, 1.0)

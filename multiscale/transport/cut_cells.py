@@ -146,7 +146,8 @@ def facet_films(
         share = np.clip(np.maximum(1 - bulk / across, 1 - along / bulk), 0, 1)
         share = np.where(share > ROUNDING, share, 0.0)
         layered = has & (along > LAYERED * across) & (across > 0)
-        layered &= (across < bulk) & (across < bulk[sides.back])
+        least = (1 - 1e-6) * np.minimum(bulk, bulk[sides.back])  # not by rounding
+        layered &= across < least
         layered &= 2 * half / across * np.maximum(bulk, bulk[sides.back]) > THIN * spacing.max()
         share = np.where(bulk > 0, np.where(tensorial | layered, 1.0, share), 0.0)
         rest = half * (1 - share)

@@ -9,6 +9,7 @@
     │   ├── PropertyError                a property file or a missing property
     │   ├── ImageError                   an image or stored field
     │   ├── ResolutionError              too few voxels for a grain or film
+    │   ├── MemoryLimitError             more than fits into memory
     │   └── StoreError                   a result folder that is not this study's
     └── ComputationError (RuntimeError)  the computation failed      exit code 1
         ├── ConvergenceError             a solver missed its tolerance
@@ -58,6 +59,10 @@ class ImageError(InputError):
 
 class ResolutionError(InputError):
     """The grid is too coarse for the grains or films on it."""
+
+
+class MemoryLimitError(InputError):
+    """A problem needs more memory than is free."""
 
 
 class StoreError(InputError):

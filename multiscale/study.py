@@ -297,7 +297,7 @@ def compute_sample(study: Study, plan: SamplePlan) -> tuple[xr.Dataset, xr.Datas
             problem = geometry.problem(bulk, given.boundaries)
             geometry.check_films(given.boundaries, scheme="faces")
             solution = solve_voxels(
-                problem, boundary=study.boundary, rtol=study.rtol, start=solution
+                problem, boundary=study.boundary, rtol=study.rtol, start=solution, keep=True
             )
             result = solution.result
         circuit = circuit_tensor(study, crystal, given)

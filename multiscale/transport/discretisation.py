@@ -283,6 +283,35 @@ def face_conductances(problem: VoxelProblem, periodic: bool) -> tuple[FloatArray
     return through, half
 
 
+def without_network(problem: VoxelProblem, periodic: bool) -> tuple[bool, FloatArray | None]:
+    """Tell whether a problem has one unknown a voxel, and its films' conductances.
+
+    Parameters
+    ----------
+    problem : VoxelProblem
+        Coefficients and films.
+    periodic : bool
+        Whether the last face of an axis leads to the first voxel.
+
+    Returns
+    -------
+    bool
+        False if a film conducts along itself or does not let through at all.
+    (d, nx, ny[, nz]) ndarray or None
+        Conductance to the next voxel along each axis; None without films.
+    """
+    if problem.faces is None or not (problem.resistance.any() or problem.sheet.any()):
+        return True, None
+    if _conducting_sheets(problem).size:
+        return False, None
+    through, _ = face_conductances(problem, periodic)
+    where = (problem.faces.axis, *problem.faces.index.T)
+    low = problem.bulk[where[1:]]
+    if (through[where] <= 0.0)[low > 0].any():
+        return False, None
+    return True, through.reshape(problem.dimension, *problem.cells)
+
+
 def assemble(problem: VoxelProblem, electrodes: int | None = None) -> Network:
     """Assemble the conductance graph.
 

@@ -28,7 +28,12 @@ from multiscale.transport.boundary_model import BoundaryMap, films
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
 from multiscale.transport.cut_cells import CutAssembly, assemble_cut_cells
 from multiscale.transport.cut_crystal import CutProblem, cut_problem
-from multiscale.transport.discretisation import Network, VoxelProblem, assemble
+from multiscale.transport.discretisation import (
+    Network,
+    VoxelProblem,
+    assemble,
+    without_network,
+)
 from multiscale.transport.fields import (
     LabelledImage,
     TessellatedCrystal,
@@ -42,6 +47,7 @@ from multiscale.transport.fields import (
 from multiscale.transport.nitsche import FIRM, GENTLE, SOFT
 from multiscale.transport.orientation import grain_tensors
 from multiscale.transport.tensor_elements import assemble_tensor
+from multiscale.transport.voxel_solver import FieldSolution, solve_field
 
 FloatArray = NDArray[np.float64]
 
@@ -115,14 +121,18 @@ class VoxelSolution:
     problem : VoxelProblem
         What was solved.
     runs : tuple of (Network, AxisSolutions)
-        One for a periodic problem, one an axis for a Dirichlet problem.
+        One for a periodic problem, one an axis for a Dirichlet problem; empty where
+        no network was needed.
     result : EffectiveDiffusivity
         The effective tensor.
+    field : FieldSolution, optional
+        The solution where no network was needed: no film conducts along itself.
     """
 
     problem: VoxelProblem
     runs: tuple[tuple[Network, AxisSolutions], ...]
     result: EffectiveDiffusivity
+    field: FieldSolution | None = None
 
 
 def effective_diffusivity(
@@ -137,6 +147,7 @@ def effective_diffusivity(
     backend: str = "multigrid",
     scheme: str | None = None,
     max_iterations: int = 500,
+    threads: int | None = None,
 ) -> EffectiveDiffusivity:
     """Compute the effective diffusivity tensor.
 
@@ -171,6 +182,9 @@ def effective_diffusivity(
         ``"cut-cells"`` for tensors with thin boundaries.
     max_iterations : int, optional
         Cap on the iterations of one solve.
+    threads : int, optional
+        Threads of the flux solver for fields without conducting films; unless given,
+        as many as the field is worth and numba may use.
 
     Returns
     -------
@@ -251,7 +265,9 @@ def effective_diffusivity(
         from multiscale.transport.fipy_reference import solve_with_fipy
 
         return solve_with_fipy(problem, boundary=boundary, rtol=rtol)
-    return solve_voxels(problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations).result
+    return solve_voxels(
+        problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
+    ).result
 
 
 def check_options(boundary: str, backend: str, rtol: float, max_iterations: int = 1) -> None:
@@ -290,6 +306,8 @@ def solve_voxels(
     rtol: float,
     max_iterations: int = 500,
     start: VoxelSolution | None = None,
+    keep: bool = False,
+    threads: int | None = None,
 ) -> VoxelSolution:
     """Solve a scalar voxel problem with the project's own solver.
 
@@ -305,6 +323,10 @@ def solve_voxels(
         Cap on the iterations of one solve.
     start : VoxelSolution, optional
         Solution of a similar problem, e.g. at the previous temperature.
+    keep : bool, optional
+        Whether the potentials are wanted too, for fluxes or a later start.
+    threads : int, optional
+        Threads; chosen by the size unless given.
 
     Returns
     -------
@@ -318,13 +340,31 @@ def solve_voxels(
     """
     begin = time.perf_counter()
     limits = _Limits(rtol=rtol, max_iterations=max_iterations)
-    before = [None] * problem.dimension if start is None else [r.deviation for _, r in start.runs]
+    if boundary != "periodic":
+        problem = problem.walled()
+    matrix_free, through = without_network(problem, boundary == "periodic")
+    if matrix_free:
+        found = solve_field(
+            problem.bulk.reshape(problem.cells),
+            problem.spacing,
+            boundary,
+            **limits,
+            through=through,
+            start=start.field.potentials if start is not None and start.field else (),
+            keep=keep,
+            threads=threads,
+        )
+        result = _field_result(found, boundary, time.perf_counter() - begin)
+        return VoxelSolution(problem, (), result, found)
+    before: list[FloatArray | None] = [None] * problem.dimension
+    if start is not None:
+        before[: len(start.runs)] = [run.deviation for _, run in start.runs]
     if boundary == "periodic":
         problem = _repeated(problem)
         network = assemble(problem)
         runs = [(network, solve_periodic(network.graph, **limits, start=before[0]))]
     else:
-        problem, runs = problem.walled(), []
+        runs = []
         for axis in range(problem.dimension):
             network = assemble(problem, electrodes=axis)
             runs.append(
@@ -332,6 +372,20 @@ def solve_voxels(
             )
     seconds = time.perf_counter() - begin
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
+
+
+def _field_result(found: FieldSolution, boundary: str, seconds: float) -> EffectiveDiffusivity:
+    return EffectiveDiffusivity(
+        found.energy,
+        found.flux,
+        found.imbalance,
+        found.residual,
+        found.iterations,
+        tuple(a in found.axes for a in range(found.imbalance.size)),
+        seconds,
+        boundary,
+        "multigrid",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from multiscale.transport.boundary_classes import class_table, type_names
 from multiscale.transport.cell_problem import AxisSolutions
-from multiscale.transport.discretisation import Network, VoxelProblem
+from multiscale.transport.discretisation import Network, VoxelProblem, face_conductances
 from multiscale.transport.effective import VoxelSolution
 
 FloatArray = NDArray[np.float64]
@@ -81,8 +81,13 @@ def flux_field(solution: VoxelSolution, phase_names: tuple[str, ...]) -> FluxFie
     types = problem.class_names or type_names(phase_names)
     table = class_table(types, phase_names)
     pieces = [_one_run(problem, network, run, table, len(types)) for network, run in solution.runs]
-    pieces = [piece for piece in pieces if piece[0].size]
     axes = tuple(axis for _, run in solution.runs for axis in run.axes)
+    if solution.field is not None:
+        axes = solution.field.axes
+        pieces = [
+            _one_axis(problem, solution, number, table, len(types)) for number in range(len(axes))
+        ]
+    pieces = [piece for piece in pieces if piece[0].size]
     along = tuple(f"along {name}" for name in types)
     across = tuple(f"across {name}" for name in types)
     d, p, t = problem.dimension, len(phase_names), len(types)
@@ -171,6 +176,43 @@ def _one_run(
     vector = _spread_sheets(problem, whole[:, :voxels].copy(), whole[:, voxels:], sheets)
     vector = vector.reshape(axes.size, *problem.cells, d) / problem.spacing.prod()
     return vector, flux, loss
+
+
+def _one_axis(
+    problem: VoxelProblem,
+    solution: VoxelSolution,
+    number: int,
+    table: NDArray[np.int32],
+    kinds: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Vectors, flux by part and dissipation by part where voxels are the only unknowns."""
+    field = solution.field
+    assert field is not None
+    if not field.potentials:
+        raise ValueError("flux_field needs a solution with potentials: solve with keep=True")
+    d, phases, a = problem.dimension, len(table), field.axes[number]
+    periodic = solution.result.boundary == "periodic"
+    through, _ = face_conductances(problem, periodic)
+    ruled = np.zeros((0, 1, 1, 1), np.int32)
+    if problem.faces is not None:
+        ruled = np.full((d, *problem.bulk.shape), -1, np.int32)
+        ruled[(problem.faces.axis, *problem.faces.index.T)] = _face_types(problem, table)
+    moment, loss = _voxel_sums(
+        through,
+        field.potentials[number].reshape(problem.bulk.shape),
+        a,
+        problem.bulk,
+        problem.phase,
+        table,
+        kinds,
+        ruled,
+        problem.spacing,
+        periodic,
+    )
+    flux = np.zeros((1, phases + kinds))
+    flux[0, :phases] = np.bincount(problem.phase.ravel(), moment[..., a].ravel(), minlength=phases)
+    vector = moment.reshape(1, *problem.cells, d) / problem.spacing.prod()
+    return vector, flux, loss[None]
 
 
 def _face_types(problem: VoxelProblem, table: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -281,4 +323,58 @@ def _link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     loss[p, phase[mine]] += power
                 else:
                     loss[p, phases + pairs + sheet_type[mine - voxels]] += power
+    return moment, loss
+
+
+@njit(cache=True, error_model="numpy")
+def _voxel_sums(through, u, axis, bulk, phase, types, pairs, ruled, spacing, periodic):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Moment of every voxel and dissipation of every part, from links between voxels."""
+    d = through.shape[0]
+    shape = bulk.shape
+    phases = types.shape[0]
+    moment = np.zeros((*shape, d))
+    loss = np.zeros(phases + 2 * pairs)
+    volume = 1.0
+    for a in range(d):
+        volume *= spacing[a]
+    for a in range(d):
+        h = spacing[a]
+        area = h * h / volume
+        for i in range(shape[0]):
+            for j in range(shape[1]):
+                for k in range(shape[2]):
+                    g = through[a, i, j, k]
+                    if not periodic and a == axis:  # halves that touch the electrodes
+                        place = i if a == 0 else (j if a == 1 else k)
+                        contact = 2.0 * bulk[i, j, k] / area
+                        current = 0.0
+                        if place == 0:
+                            current = contact * (u[i, j, k] + 0.5 * h)
+                            loss[phase[i, j, k]] += current * (u[i, j, k] + 0.5 * h)
+                            moment[i, j, k, a] += 0.5 * h * current
+                        if place == shape[a] - 1:
+                            current = contact * (0.5 * h - u[i, j, k])
+                            loss[phase[i, j, k]] += current * (0.5 * h - u[i, j, k])
+                            moment[i, j, k, a] += 0.5 * h * current
+                    if g == 0.0:
+                        continue
+                    x, y, z = i, j, k
+                    if a == 0:
+                        x = (i + 1) % shape[0]
+                    elif a == 1:
+                        y = (j + 1) % shape[1]
+                    else:
+                        z = (k + 1) % shape[2]
+                    step = u[x, y, z] - u[i, j, k] + (h if a == axis else 0.0)
+                    current = g * step
+                    moment[i, j, k, a] += 0.5 * current * h
+                    moment[x, y, z, a] += 0.5 * current * h
+                    one = 0.5 * current * current * area / bulk[i, j, k]
+                    two = 0.5 * current * current * area / bulk[x, y, z]
+                    loss[phase[i, j, k]] += one
+                    loss[phase[x, y, z]] += two
+                    kind = types[phase[i, j, k], phase[x, y, z]]
+                    if ruled.shape[0] > 0 and ruled[a, i, j, k] >= 0:
+                        kind = ruled[a, i, j, k]
+                    loss[phases + kind] += current * step - one - two
     return moment, loss

@@ -208,7 +208,9 @@ class TestExact:
         )
         problem = VoxelGeometry.of(crystal, (30, 4, 4)).problem([1e-12], {"A|A": rules})
         for boundary in ("periodic", "dirichlet"):
-            field = flux_field(solve_voxels(problem, boundary=boundary, rtol=1e-10), ("A",))
+            field = flux_field(
+                solve_voxels(problem, boundary=boundary, rtol=1e-10, keep=True), ("A",)
+            )
             assert field.parts == ("A", "along A|A", "along A|A sigma5", "along A|A low")
             excess = [2e-9 * (1 / across - 1e12) for across in (1e-15, 1e-14, 1e-13)]
             if boundary == "dirichlet":  # the film on the box face falls away

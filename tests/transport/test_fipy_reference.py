@@ -14,7 +14,7 @@ FILMS = {
 
 
 def both(problem, **options):
-    one = ms.effective_diffusivity(problem, **options)
+    one = ms.effective_diffusivity(problem, rtol=1e-10, **options)
     two = ms.effective_diffusivity(problem, backend="fipy", **options)
     assert (one.backend, two.backend) == ("multigrid", "fipy")
     scale = np.abs(one.tensor).max()
@@ -28,7 +28,7 @@ def both(problem, **options):
 @pytest.mark.parametrize("cells", [(12, 9), (7, 6, 5)], ids=["2d", "3d"])
 @pytest.mark.parametrize("cubes", [True, False], ids=["cubes", "slabs"])
 class TestSameAnswer:
-    """Observed: 1e-14 … 2e-10 at a tolerance of 1e-8."""
+    """Observed: 1e-14 … 6e-10. The flux tensor is as good as the tolerance, so that is tighter."""
 
     def test_field(self, cells, boundary, cubes):
         field = 10 ** np.random.default_rng(1).uniform(-14, -12, cells)

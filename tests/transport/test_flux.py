@@ -39,7 +39,7 @@ def problem(dimension, bulk=BULK, films=FILMS):
 
 
 def solved(dimension, boundary, bulk=BULK, films=FILMS):
-    return solve_voxels(problem(dimension, bulk, films), boundary=boundary, rtol=1e-10)
+    return solve_voxels(problem(dimension, bulk, films), boundary=boundary, rtol=1e-10, keep=True)
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "dirichlet"])
@@ -171,7 +171,7 @@ class TestLaminate:
         field[3:] = 4.0
         bare = plain_problem(field, np.ones(2))
         found = problem_with_phase(bare, (field > 1).astype(np.int32))
-        solution = solve_voxels(found, boundary="periodic", rtol=1e-10)
+        solution = solve_voxels(found, boundary="periodic", rtol=1e-10, keep=True)
         shares = flux_field(solution, NAMES)
         assert shares.dissipation_share[:, :2] == pytest.approx(
             np.array([[0.8, 0.2], [0.2, 0.8]]), abs=1e-9
@@ -185,7 +185,9 @@ class TestLaminate:
     def test_axes_that_do_not_conduct_are_left_out(self):
         field = np.ones((6, 4))
         field[2] = 0.0
-        solution = solve_voxels(plain_problem(field, np.ones(2)), boundary="periodic", rtol=1e-9)
+        solution = solve_voxels(
+            plain_problem(field, np.ones(2)), boundary="periodic", rtol=1e-9, keep=True
+        )
         shares = flux_field(solution, ("A",))
         assert shares.axes == (1,)
         assert shares.vector.shape == (1, 6, 4, 2)
@@ -193,7 +195,9 @@ class TestLaminate:
 
     def test_nothing_conducts(self):
         problem = plain_problem(np.zeros((4, 4)), np.ones(2))
-        shares = flux_field(solve_voxels(problem, boundary="dirichlet", rtol=1e-9), ("A",))
+        shares = flux_field(
+            solve_voxels(problem, boundary="dirichlet", rtol=1e-9, keep=True), ("A",)
+        )
         assert shares.axes == ()
         assert shares.vector.shape == (0, 4, 4, 2)
         assert shares.magnitude.shape == (0, 4, 4)

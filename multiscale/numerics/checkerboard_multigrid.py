@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.numerics.checkerboard import Axis
-from multiscale.numerics.checkerboard_kernels import (
+from multiscale.numerics._checkerboard_kernels import (
     FIELDS,
     add_coarse_links,
     advance,

@@ -33,7 +33,7 @@ from multiscale.numerics.checkerboard_multigrid import (
 )
 from multiscale.numerics.memory import check_memory, free_memory
 from multiscale.transport.islands import Carriers, carriers
-from multiscale.transport.voxel_kernels import (
+from multiscale.transport._voxel_kernels import (
     ENERGY,
     FLUX,
     PARALLEL,

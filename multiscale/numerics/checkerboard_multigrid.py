@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multiscale.numerics.checkerboard import Axis
 from multiscale.numerics._checkerboard_kernels import (
     FIELDS,
     add_coarse_links,
@@ -36,13 +35,15 @@ from multiscale.numerics._checkerboard_kernels import (
     turn,
     up,
 )
+from multiscale.numerics.checkerboard import Axis
+from multiscale.numerics.fragments import Fragments
 
 FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Axes = tuple[Axis, Axis, Axis]
 
-RELAXATION = 0.5
+RELAXATION = 0.45
 """Factor on the coarse links: what piecewise-constant transfer makes too stiff."""
 COARSEST = 100
 """At most this many cells are solved directly."""
@@ -331,6 +332,7 @@ class ReducedCG:
     def __init__(self, multigrid: Multigrid) -> None:
         shape = multigrid.result.shape
         self.multigrid = multigrid
+        self._fragments = Fragments.of(multigrid.links, multigrid.inverse)
         self.potential = np.zeros(shape)
         self.residual = np.zeros(shape)
         self._direction = np.zeros(shape)
@@ -358,7 +360,7 @@ class ReducedCG:
         """
         grid, threads = self.multigrid, self.multigrid.threads
         scale = float(np.sqrt(self.residual.size)) / norm
-        dot, other = grid.cycle(self.residual, scale, self._product)
+        dot, other = self._precondition(scale)
         rho, along_last = dot / scale, other / scale
         beta = max(-self._alpha * along_last / self._rho, 0.0)
         turn(self._direction, grid.result, 1.0 / scale, beta, threads)
@@ -370,3 +372,13 @@ class ReducedCG:
             self.potential, self._direction, self.residual, self._product, self._alpha, threads
         )
         return float(np.sqrt(square))
+
+    def _precondition(self, scale: float) -> tuple[float, float]:
+        """Cycle, with the fragments relaxed before and after."""
+        grid, fragments = self.multigrid, self._fragments
+        if fragments.count == 0:
+            return grid.cycle(self.residual, scale, self._product)
+        steps, kept = fragments.before(self.residual)
+        dot, other = grid.cycle(self.residual, scale, self._product)
+        more, rest = fragments.after(steps, kept, self.residual, scale, grid.result, self._product)
+        return dot + more, other + rest

@@ -32,7 +32,6 @@ from multiscale.numerics.checkerboard_multigrid import (
     pool_size,
 )
 from multiscale.numerics.memory import check_memory, free_memory
-from multiscale.transport.islands import Carriers, carriers
 from multiscale.transport._voxel_kernels import (
     ENERGY,
     FLUX,
@@ -44,6 +43,7 @@ from multiscale.transport._voxel_kernels import (
     fill_links,
     pack_odd,
 )
+from multiscale.transport.islands import Carriers, carriers
 
 FloatArray = NDArray[np.float64]
 Ends = tuple[str, str, str]

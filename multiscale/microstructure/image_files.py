@@ -113,9 +113,8 @@ def _choose(path: Path, names: Sequence[str], dataset: str | None) -> str:
 
 
 def _read_npy(path: Path, dataset: str | None) -> Contents:
-    """Read a NumPy array."""
-    with path.open("rb") as file:
-        array = np.load(file, allow_pickle=False)
+    """Map a NumPy array: it is read where it is needed."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise ImageError(describe(path, "an .npy array", type(array).__name__))
     return Contents({"values": array} if dataset is None else {dataset: array})

@@ -526,8 +526,11 @@ def up(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factor, coarse):  # noqa: C901
-    """Sum the links between coarse cells; ``xs`` … say to which link each adds what share."""
+def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factors, coarse):  # noqa: C901
+    """Sum the links between coarse cells, each axis times its factor.
+
+    ``xs`` … say to which link each adds what share.
+    """
     _, nx, ny, m = links.shape
     _, big_x, big_y, half = coarse.shape
     coarse[:] = 0.0
@@ -543,7 +546,7 @@ def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factor, co
                     continue
                 ci, cj = x_parent[i], y_parent[j]
                 for turn in range(2):
-                    share = factor * (weights[own] if turn == 0 else after[own])
+                    share = factors[way] * (weights[own] if turn == 0 else after[own])
                     if share == 0.0:
                         continue
                     if way == 0:
@@ -562,7 +565,7 @@ def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factor, co
                 slot = slots[k]
                 if slot < 0:
                     continue
-                value = factor * links[4 + (k & 1), i, j, k // 2]
+                value = factors[2] * links[4 + (k & 1), i, j, k // 2]
                 coarse[4 + (slot & 1), ci, cj, slot // 2] += weights[k] * value
                 if after[k] > 0.0:
                     slot = (slot + 1) % (2 * half)

@@ -9,6 +9,8 @@ from numba import njit
 
 WAYS = 6
 SEEN, PART_OF_BODY = 1, 2
+INTERIOR = 1e-5
+"""Values of the image below this share of the largest are those of cells inside."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -79,23 +81,88 @@ def _flood(links, inverse, marks, weak, largest, c, i, j, k, cells):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _image(links, inverse, cells, count, flat, image_cells, image):
-    """Matrix, reduced to the odd cells, times the fragment's direction; return its energy."""
+def _surround(links, inverse, weak, cells, count, reach, most, places, region):
+    """List a fragment and the poor conductor within ``reach`` cells of it."""
+    _, nx, ny, m = links.shape
+    c, i, j, k = cells[0, 0], cells[0, 1], cells[0, 2], cells[0, 3]
+    least = weak * _strongest(links, c, i, j, k)
+    for p in range(count):
+        c, i, j, k = cells[p, 0], cells[p, 1], cells[p, 2], cells[p, 3]
+        places[((c * nx + i) * ny + j) * m + k] = p
+        region[p] = cells[p]
+    begin, end = 0, count
+    for _ in range(reach):
+        total = end
+        for p in range(begin, end):
+            c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
+            for way in range(WAYS):
+                link, x, y, z = _neighbour(links, c, i, j, k, way)
+                if link == 0.0 or link >= least or total == most:
+                    continue
+                number = (((1 - c) * nx + x) * ny + y) * m + z
+                if number in places or inverse[1 - c, x, y, z] == 0.0:
+                    continue
+                if _strongest(links, 1 - c, x, y, z) >= least:
+                    continue  # another good conductor
+                places[number] = total
+                region[total, 0], region[total, 1] = 1 - c, x
+                region[total, 2], region[total, 3] = y, z
+                total += 1
+        begin, end = end, total
+    return end
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _direction(links, inverse, weak, cells, count, reach, sweeps, most):
+    """One on a fragment, and nearly harmonic in the poor conductor around it."""
+    _, nx, ny, m = links.shape
+    places = {np.int64(0): np.int64(0)}
+    places.clear()
+    region = np.empty((max(most, count), 4), np.int64)
+    total = _surround(links, inverse, weak, cells, count, reach, most, places, region)
+    values = np.zeros(total)
+    values[:count] = 1.0
+    beside = np.full((total - count, WAYS), -1)
+    share = np.zeros((total - count, WAYS))
+    for p in range(count, total):
+        c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
+        for way in range(WAYS):
+            link, x, y, z = _neighbour(links, c, i, j, k, way)
+            number = (((1 - c) * nx + x) * ny + y) * m + z
+            if link > 0.0 and number in places:
+                beside[p - count, way] = places[number]
+                share[p - count, way] = link * inverse[c, i, j, k]
+    for _ in range(sweeps):
+        for p in range(total - count):
+            value = 0.0
+            for way in range(WAYS):
+                if beside[p, way] >= 0:
+                    value += share[p, way] * values[beside[p, way]]
+            values[count + p] = value
+    return region[:total], values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _image(  # noqa: C901
+    links, inverse, region, values, flat, weights, image_cells, image
+):
+    """Matrix, reduced to the odd cells, times a direction; return its energy."""
     _, _, ny, m = links.shape
     even, odd = {np.int64(0): 0.0}, {np.int64(0): 0.0}
     even.clear()
     odd.clear()
-    for p in range(count):
-        c, i, j, k = cells[p, 0], cells[p, 1], cells[p, 2], cells[p, 3]
-        if c == 0:
+    for p in range(values.size):
+        c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
+        if c == 0 or values[p] == 0.0:
             continue
         number = (i * ny + j) * m + k
         flat.append(number)
-        odd[number] = 1.0 / np.float64(inverse[1, i, j, k])
+        weights.append(values[p])
+        odd[number] = odd.get(number, 0.0) + values[p] / np.float64(inverse[1, i, j, k])
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, 1, i, j, k, way)
             other = (x * ny + y) * m + z
-            even[other] = even.get(other, 0.0) + np.float64(link)
+            even[other] = even.get(other, 0.0) + np.float64(link) * values[p]
     for other, inflow in even.items():
         i, rest = other // (ny * m), other % (ny * m)
         j, k = rest // m, rest % m
@@ -107,26 +174,33 @@ def _image(links, inverse, cells, count, flat, image_cells, image):
             if inverse[1, x, y, z] > 0.0:
                 number = (x * ny + y) * m + z
                 odd[number] = odd.get(number, 0.0) - link * value
-    energy = 0.0
-    for p in range(count):
-        if cells[p, 0] == 1:
-            energy += odd[(cells[p, 1] * ny + cells[p, 2]) * m + cells[p, 3]]
+    energy, largest = 0.0, 0.0
+    for value in odd.values():
+        largest = max(largest, abs(value))
+    for p in range(values.size):
+        if region[p, 0] == 1 and values[p] != 0.0:
+            energy += values[p] * odd[(region[p, 1] * ny + region[p, 2]) * m + region[p, 3]]
     for number, value in odd.items():
-        image_cells.append(number)
-        image.append(value)
+        if abs(value) > INTERIOR * largest:
+            image_cells.append(number)
+            image.append(value)
     return energy
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find(links, inverse, weak, largest):
-    """Find parts of at most ``largest`` cells that only weak links join to the rest."""
+def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
+    """Find parts of at most ``largest`` cells that only weak links join to the rest.
+
+    Those of at least ``surrounded`` cells take up to ``most`` cells within ``reach`` along.
+    """
     _, nx, ny, m = links.shape
     marks = np.zeros((2, nx, ny, m), np.uint8)
     cells = np.empty((largest, 4), np.int64)
-    starts, flat = [np.int64(0)], [np.int64(0)]
+    starts, flat, weights = [np.int64(0)], [np.int64(0)], [0.0]
     image_starts, image_cells, image = [np.int64(0)], [np.int64(0)], [0.0]
     energy = [0.0]
     flat.clear()
+    weights.clear()
     image_cells.clear()
     image.clear()
     energy.clear()
@@ -151,7 +225,13 @@ def find(links, inverse, weak, largest):
                     count = _flood(links, inverse, marks, weak, largest, c, i, j, k, cells)
                     if count < 2:
                         continue
-                    value = _image(links, inverse, cells, count, flat, image_cells, image)
+                    near = reach if count >= surrounded else 0
+                    region, values = _direction(
+                        links, inverse, weak, cells, count, near, sweeps if near else 0, most
+                    )
+                    value = _image(
+                        links, inverse, region, values, flat, weights, image_cells, image
+                    )
                     if value > 0.0:
                         energy.append(value)
                         starts.append(np.int64(len(flat)))
@@ -159,12 +239,14 @@ def find(links, inverse, weak, largest):
                     else:
                         for _ in range(len(flat) - starts[-1]):
                             flat.pop()
+                            weights.pop()
                         for _ in range(len(image) - image_starts[-1]):
                             image.pop()
                             image_cells.pop()
     return (
         np.array(starts),
         np.array(flat),
+        np.array(weights),
         np.array(image_starts),
         np.array(image_cells),
         np.array(image),
@@ -173,8 +255,8 @@ def find(links, inverse, weak, largest):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def relax_before(starts, cells, image_starts, image_cells, image, energy, residual):
-    """Move each fragment to balance; change the residual, and keep what it was."""
+def relax_before(starts, cells, weights, image_starts, image_cells, image, energy, residual):
+    """Move fragment after fragment to balance; change the residual, and keep what it was."""
     kept = np.empty(image.size)
     for p in range(image.size):
         kept[p] = residual[image_cells[p]]
@@ -182,9 +264,8 @@ def relax_before(starts, cells, image_starts, image_cells, image, energy, residu
     for f in range(energy.size):
         total = 0.0
         for p in range(starts[f], starts[f + 1]):
-            total += residual[cells[p]]
+            total += weights[p] * residual[cells[p]]
         steps[f] = total / energy[f]
-    for f in range(energy.size):
         for p in range(image_starts[f], image_starts[f + 1]):
             residual[image_cells[p]] -= steps[f] * image[p]
     return steps, kept
@@ -194,6 +275,7 @@ def relax_before(starts, cells, image_starts, image_cells, image, energy, residu
 def relax_after(
     starts,
     cells,
+    weights,
     image_starts,
     image_cells,
     image,
@@ -205,24 +287,27 @@ def relax_after(
     result,
     last,
 ):
-    """Restore the residual, balance each fragment again, and add all its steps."""
-    again = np.zeros(energy.size)
+    """Balance the fragments again, in reverse; add all steps and restore the residual."""
     dot, other = 0.0, 0.0
     for f in range(energy.size):
+        for p in range(image_starts[f], image_starts[f + 1]):
+            dot += steps[f] * image[p] * result[image_cells[p]]  # the cycle saw less
+    again = np.zeros(energy.size)
+    for f in range(energy.size - 1, -1, -1):
         total = 0.0
         for p in range(starts[f], starts[f + 1]):
-            total += scale * residual[cells[p]]
+            total += weights[p] * scale * residual[cells[p]]
         for p in range(image_starts[f], image_starts[f + 1]):
-            part = image[p] * result[image_cells[p]]
-            total -= part
-            dot += steps[f] * part  # the cycle saw the changed residual
+            total -= image[p] * result[image_cells[p]]
         again[f] = total / energy[f]
+        for p in range(starts[f], starts[f + 1]):
+            result[cells[p]] += weights[p] * again[f]
     for p in range(image.size):
         residual[image_cells[p]] = kept[p]
     for f in range(energy.size):
         step = scale * steps[f] + again[f]
         for p in range(starts[f], starts[f + 1]):
-            result[cells[p]] += step
-            dot += step * residual[cells[p]]
-            other += step * last[cells[p]]
+            result[cells[p]] += weights[p] * scale * steps[f]
+            dot += weights[p] * step * residual[cells[p]]
+            other += weights[p] * step * last[cells[p]]
     return dot, other

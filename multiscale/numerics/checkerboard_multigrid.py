@@ -4,7 +4,8 @@ The even cells are eliminated exactly, so the iteration runs on the odd ones:
 half the vectors, and its product costs no more than one of the whole matrix.
 The preconditioner is a W-cycle with one half sweep of each colour before and
 after; blocks of 2×2×2 cells (2 along axes whose cells are shortest) become one
-coarse cell whose links are the sums of the fine ones times :data:`RELAXATION`.
+coarse cell whose links are the sums of the fine ones, times :data:`RELAXATION`
+along joined axes.
 Links and cycle are in single, iteration and products in double precision.
 
 References
@@ -43,8 +44,11 @@ SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Axes = tuple[Axis, Axis, Axis]
 
-RELAXATION = 0.45
-"""Factor on the coarse links: what piecewise-constant transfer makes too stiff."""
+RELAXATION = 0.5
+"""Factor on the coarse links of joined axes: what piecewise-constant transfer makes too stiff.
+
+Below a half, two cycles on a level may turn the sign of what they should damp.
+"""
 COARSEST = 100
 """At most this many cells are solved directly."""
 STRETCHED = 1.9
@@ -169,7 +173,9 @@ class Multigrid:
             coarse = self._coarse_links(depth)
             slots = [a.coarse_links(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
             parents = [a.parents(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
-            add_coarse_links(fine, *slots, *parents, RELAXATION, coarse)  # type: ignore[call-arg]
+            # along axes whose cells are not joined, the sums are exact
+            relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
+            add_coarse_links(fine, *slots, *parents, relaxed, coarse)  # type: ignore[call-arg]
             inverse_diagonal(coarse, TINY, self._coarse_inverse(depth), 1)
             _pin(self._coarse_inverse(depth), below)
             fine = coarse

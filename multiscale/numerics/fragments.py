@@ -4,8 +4,10 @@ A few cells of a good conductor, parted from a larger body by a layer one cell
 thin, share coarse cells with that body: the coarse grid short-circuits them,
 and a sweep moves their potential only as fast as the poor conductor around them
 lets it. One such fragment costs several iterations. Here each gets a direction
-of its own: the vector that is one on its odd cells, relaxed exactly before and
-after the cycle (symmetric multiplicative subspace correction).
+of its own: the vector that is one on its cells and falls off smoothly in the
+poor conductor around, which moves along. Before the cycle they are
+relaxed exactly one after the other, after it in reverse (symmetric
+multiplicative subspace correction).
 
 References
 ----------
@@ -28,8 +30,14 @@ SingleArray = NDArray[np.float32]
 
 WEAK = 0.05
 """Links below this share of the strongest of a cell part it from what lies beyond."""
-LARGEST = 1000
+LARGEST = 20_000
 """Fragments of more cells are seen by the coarse grids."""
+SURROUNDED = 8
+"""From so many cells on, the poor conductor around takes part."""
+REACH = 8
+"""How many cells of it."""
+SWEEPS = 10
+"""Sweeps that make the direction smooth there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class Fragments:
         Where the odd cells of each begin in ``cells``.
     cells : (m,) int64 ndarray
         Flat numbers of odd cells.
+    weights : (m,) ndarray
+        The direction there.
     image_starts, image_cells : ndarray of int64
         The same for the cells on which the matrix times the direction is not zero.
     image : ndarray
@@ -52,6 +62,7 @@ class Fragments:
 
     starts: NDArray[np.int64]
     cells: NDArray[np.int64]
+    weights: FloatArray
     image_starts: NDArray[np.int64]
     image_cells: NDArray[np.int64]
     image: FloatArray
@@ -73,7 +84,7 @@ class Fragments:
         Fragments
             Their directions; none in a field without contrast.
         """
-        return cls(*find(links, inverse, WEAK, LARGEST))
+        return cls(*find(links, inverse, WEAK, LARGEST, SURROUNDED, REACH, SWEEPS, 4 * LARGEST))
 
     @property
     def count(self) -> int:
@@ -81,7 +92,7 @@ class Fragments:
         return self.energy.size
 
     def before(self, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Relax each fragment and change the residual to what is left.
+        """Relax fragment after fragment and change the residual to what is left.
 
         Parameters
         ----------
@@ -98,6 +109,7 @@ class Fragments:
         found: tuple[FloatArray, FloatArray] = relax_before(
             self.starts,
             self.cells,
+            self.weights,
             self.image_starts,
             self.image_cells,
             self.image,
@@ -139,6 +151,7 @@ class Fragments:
         found: tuple[float, float] = relax_after(
             self.starts,
             self.cells,
+            self.weights,
             self.image_starts,
             self.image_cells,
             self.image,

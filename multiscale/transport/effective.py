@@ -197,6 +197,8 @@ def effective_diffusivity(
     InputError
         If an argument cannot be used; ResolutionError, if a film is too wide for its
         grains or voxels (:mod:`multiscale.properties.validity`).
+    MemoryLimitError
+        If the solve does not fit into the free memory; it says what would.
     ConvergenceError
         If the tolerance is not reached.
 
@@ -207,7 +209,10 @@ def effective_diffusivity(
 
     Notes
     -----
-    Scalar fields: cell-centred finite volumes with harmonic face means.
+    Scalar fields: cell-centred finite volumes with harmonic face means; the solve
+    takes at most 45 bytes a voxel beside the field, which is not copied if it is in
+    single or double precision and without gaps in memory. One mapped from a file
+    (``numpy.load(path, mmap_mode="r")``) may be larger than the memory.
     Tensor fields: trilinear elements on voxel vertices. Thin boundaries:
     :mod:`multiscale.transport.boundary_model` (faces) and
     :mod:`multiscale.transport.cut_cells`; their measured errors are in
@@ -220,54 +225,83 @@ def effective_diffusivity(
                 "scheme", f"one of {', '.join(SCHEMES)}", scheme, nearest(str(scheme), SCHEMES)
             )
         )
-    if isinstance(diffusivity, TessellatedCrystal | LabelledImage):
-        if spacing is not None:
-            raise InputError(
-                describe("spacing", "none with a crystal, which has its own size", spacing)
-            )
-        if scheme == "cut-cells" or (scheme is None and _needs_cut_cells(phases, boundaries)):
-            if backend != "multigrid":
-                raise InputError(describe("backend", "'multigrid' for cut-cells", backend))
-            return solve_cut_cells(
-                diffusivity,
-                cells,
-                phases,
-                boundaries,
-                boundary=boundary,
-                rtol=rtol,
-                max_iterations=max_iterations,
-            ).result
-        problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
-    else:
-        if phases is not None or boundaries is not None:
-            raise InputError(
-                describe(
-                    "diffusivity",
-                    "a polycrystal with phases and boundaries",
-                    "an array",
-                    "give a field alone, or a crystal with phases=",
-                )
-            )
-        if scheme == "cut-cells":
-            raise InputError(describe("scheme", "'faces' for a field", scheme, "leave scheme out"))
-        if cells is not None:
-            raise InputError(describe("cells", "none with a field, which has its own", cells))
-        field, is_tensor = check_field(diffusivity)
-        h = check_spacing(spacing, field.ndim - 2 * is_tensor)
-        tensors = (field, h) if is_tensor else None
-        problem = plain_problem(field, h) if not is_tensor else None
-    if tensors is not None:
+    if not isinstance(diffusivity, TessellatedCrystal | LabelledImage):
+        given = {"phases": phases, "boundaries": boundaries, "cells": cells, "scheme": scheme}
+        _check_field_options(given)
+        return _solve_array(diffusivity, spacing, boundary, rtol, backend, max_iterations, threads)
+    if spacing is not None:
+        raise InputError(
+            describe("spacing", "none with a crystal, which has its own size", spacing)
+        )
+    if scheme == "cut-cells" or (scheme is None and _needs_cut_cells(phases, boundaries)):
         if backend != "multigrid":
-            raise InputError(describe("backend", "'multigrid' for tensor fields", backend))
-        return _solve_tensor(*tensors, boundary, rtol, max_iterations)
+            raise InputError(describe("backend", "'multigrid' for cut-cells", backend))
+        return solve_cut_cells(
+            diffusivity,
+            cells,
+            phases,
+            boundaries,
+            boundary=boundary,
+            rtol=rtol,
+            max_iterations=max_iterations,
+        ).result
+    problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
+    if tensors is not None:
+        return _solve_tensor(*tensors, boundary, rtol, max_iterations, backend)
     assert problem is not None
     if backend == "fipy":
-        from multiscale.transport.fipy_reference import solve_with_fipy
-
-        return solve_with_fipy(problem, boundary=boundary, rtol=rtol)
+        return _fipy(problem, boundary, rtol)
     return solve_voxels(
         problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
     ).result
+
+
+def _check_field_options(given: Mapping[str, object]) -> None:
+    """Refuse what only a crystal or an image can have."""
+    if given["phases"] is not None or given["boundaries"] is not None:
+        raise InputError(
+            describe(
+                "diffusivity",
+                "a polycrystal with phases and boundaries",
+                "an array",
+                "give a field alone, or a crystal with phases=",
+            )
+        )
+    if given["scheme"] == "cut-cells":
+        raise InputError(
+            describe("scheme", "'faces' for a field", given["scheme"], "leave scheme out")
+        )
+    if given["cells"] is not None:
+        raise InputError(describe("cells", "none with a field, which has its own", given["cells"]))
+
+
+def _solve_array(
+    diffusivity: ArrayLike,
+    spacing: float | ArrayLike | None,
+    boundary: str,
+    rtol: float,
+    backend: str,
+    max_iterations: int,
+    threads: int | None,
+) -> EffectiveDiffusivity:
+    """Solve a field of numbers or tensors."""
+    field, is_tensor = check_field(diffusivity)
+    h = check_spacing(spacing, field.ndim - 2 * is_tensor)
+    if is_tensor:
+        return _solve_tensor(field, h, boundary, rtol, max_iterations, backend)
+    if backend == "fipy":
+        return _fipy(plain_problem(field, h), boundary, rtol)
+    begin = time.perf_counter()
+    found = solve_field(
+        field, h, boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
+    )
+    return _field_result(found, boundary, time.perf_counter() - begin)
+
+
+def _fipy(problem: VoxelProblem, boundary: str, rtol: float) -> EffectiveDiffusivity:
+    from multiscale.transport.fipy_reference import solve_with_fipy
+
+    return solve_with_fipy(problem, boundary=boundary, rtol=rtol)
 
 
 def check_options(boundary: str, backend: str, rtol: float, max_iterations: int = 1) -> None:
@@ -350,7 +384,7 @@ def solve_voxels(
             boundary,
             **limits,
             through=through,
-            start=start.field.potentials if start is not None and start.field else (),
+            start=_potentials_of(start, problem.cells),
             keep=keep,
             threads=threads,
         )
@@ -372,6 +406,13 @@ def solve_voxels(
             )
     seconds = time.perf_counter() - begin
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
+
+
+def _potentials_of(start: VoxelSolution | None, cells: tuple[int, ...]) -> tuple[FloatArray, ...]:
+    """Potentials to begin with, if they are on the same voxels."""
+    if start is None or start.field is None:
+        return ()
+    return tuple(u for u in start.field.potentials if u.shape == cells)
 
 
 def _field_result(found: FieldSolution, boundary: str, seconds: float) -> EffectiveDiffusivity:
@@ -524,8 +565,15 @@ def _needs_cut_cells(
 
 
 def _solve_tensor(
-    field: FloatArray, spacing: FloatArray, boundary: str, rtol: float, max_iterations: int
+    field: FloatArray,
+    spacing: FloatArray,
+    boundary: str,
+    rtol: float,
+    max_iterations: int,
+    backend: str,
 ) -> EffectiveDiffusivity:
+    if backend != "multigrid":
+        raise InputError(describe("backend", "'multigrid' for tensor fields", backend))
     begin = time.perf_counter()
     limits = _Limits(rtol=rtol, max_iterations=max_iterations)
     d = spacing.size

@@ -124,7 +124,7 @@ def check_spacing(spacing: float | ArrayLike | None, dimension: int) -> FloatArr
     return value
 
 
-def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
+def check_field(field: ArrayLike) -> tuple[NDArray[Any], bool]:
     """Check a diffusivity field.
 
     Parameters
@@ -135,7 +135,8 @@ def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
     Returns
     -------
     field : ndarray of float
-        The same values.
+        The same values; a scalar field in single or double precision is not copied, so
+        that one mapped from a file may be larger than the memory.
     tensor : bool
         Whether each voxel has a (d, d) tensor.
 
@@ -153,7 +154,7 @@ def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
         ) from None
     if raw.dtype.kind not in "fiu":
         raise ImageError(describe("diffusivity", "an array of real numbers", str(raw.dtype)))
-    value = raw.astype(float)
+    value = raw
     d = value.ndim - 2
     tensor = value.ndim >= 4 and d in (2, 3) and value.shape[-2:] == (d, d)
     if not tensor and value.ndim not in (2, 3):
@@ -162,20 +163,34 @@ def check_field(field: ArrayLike) -> tuple[FloatArray, bool]:
         )
     if value.size == 0:
         raise ImageError(describe("diffusivity", "at least one voxel", value.shape))
-    bad = ~np.isfinite(value) if tensor else ~(np.isfinite(value) & (value >= 0))
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
+    lowest = -np.inf if tensor else 0.0
+    _check_values(value, lowest)
+    if tensor:
+        value = value.astype(float)
+        _check_tensors(value)
+    elif value.dtype not in (np.float32, np.float64) or not value.dtype.isnative:
+        value = value.astype(float)
+    return value, tensor
+
+
+def _check_values(value: NDArray[Any], lowest: float) -> None:
+    """Refuse values that are not finite or too low, plane by plane."""
+    bad = [
+        (i, ~(np.isfinite(plane) & (plane >= lowest)))
+        for i, plane in enumerate(value)
+        if not (plane.min() >= lowest and np.isfinite(plane.max()) and np.isfinite(plane.min()))
+    ]
+    if bad:
+        plane, places = bad[0]
+        where = (plane, *(int(i) for i in np.argwhere(places)[0]))
         raise ImageError(
             describe(
                 f"diffusivity{list(where)}",
                 "finite values ≥ 0 m²/s",
                 str(value[where]),
-                f"{int(bad.sum())} such values",
+                f"{sum(int(places.sum()) for _, places in bad)} such values",
             )
         )
-    if tensor:
-        _check_tensors(value)
-    return value, tensor
 
 
 def _check_tensors(value: FloatArray) -> None:
@@ -356,7 +371,7 @@ def padded(array: NDArray[np.generic], dimension: int) -> NDArray[np.generic]:
     return array[:, :, None] if dimension == 2 else array
 
 
-def plain_problem(field: FloatArray, spacing: FloatArray) -> VoxelProblem:
+def plain_problem(field: NDArray[Any], spacing: FloatArray) -> VoxelProblem:
     """Make the problem of a scalar field without films.
 
     Parameters

@@ -78,7 +78,7 @@ class FieldSolution:
         Most iterations of an axis.
     history : tuple of float
         Relative residuals of the slowest axis, one an iteration.
-    potentials : tuple of ndarray
+    potentials : tuple of (nx, ny[, nz]) ndarray
         Deviation from the uniform gradient on all voxels, one an axis in ``axes``;
         empty unless asked for.
     """
@@ -109,17 +109,39 @@ class _Layout:
     def of(cls, field: NDArray[Any], spacing: FloatArray, through: FloatArray | None) -> _Layout:
         d = field.ndim
         long = [a for a in range(d) if field.shape[a] > 1] or [d - 1]
+        long.sort(key=lambda a: -abs(field.strides[a]))  # rows along what is next in memory
         short = [a for a in range(d) if a not in long] + [-1] * (3 - d)
         # single layers in front of the last axis: the order in memory stays
         order = [*long[:-1], *short, long[-1]] if len(long) < 3 else long
         shape = tuple(field.shape[a] if a >= 0 else 1 for a in order)
         edges = np.array([spacing[a] if a >= 0 else spacing.max() for a in order])
+        axes = [a for a in order if a >= 0]
         turned = None
         if through is not None:
-            rows = [through[a].reshape(shape) if a >= 0 else np.zeros(shape) for a in order]
+            rows = [
+                through[a].transpose(axes).reshape(shape) if a >= 0 else np.zeros(shape)
+                for a in order
+            ]
             turned = np.stack(rows)
         place = tuple(order.index(a) for a in range(d))
-        return cls(field.reshape(shape), turned, edges, place)
+        view = np.ascontiguousarray(field.transpose(axes).reshape(shape)).view()
+        view.flags.writeable = False  # one compiled version for what may and may not be written
+        return cls(view, turned, edges, place)
+
+    def restored(self, values: FloatArray) -> FloatArray:
+        """Bring values on the three axes back to the axes of the field."""
+        d = len(self.place)
+        axes = [a for p in range(3) for a in range(d) if self.place[a] == p]
+        # axes of the field in the order of the layout, without the added ones
+        shape = [self.field.shape[self.place[a]] for a in axes]
+        back: FloatArray = values.reshape(shape).transpose(np.argsort(axes))
+        return back
+
+    def arranged(self, values: FloatArray) -> FloatArray:
+        """Bring values on the axes of the field to the three axes."""
+        d = len(self.place)
+        axes = [a for p in range(3) for a in range(d) if self.place[a] == p]
+        return np.ascontiguousarray(values.transpose(axes).reshape(self.field.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +173,7 @@ def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0) -> int:
     """
     half = int(np.prod(packed_shape(axes)))
     links, inverse, result, vectors = 6 * 4, 2 * 4, 4, 4 * 8
-    return half * (links + inverse + result + vectors + 4 * kept) + 4 * pool_size(
+    return half * (links + inverse + result + vectors + 2 * kept) + 4 * pool_size(
         plan(axes, spacing)[1:]
     )
 
@@ -203,7 +225,7 @@ def solve_field(
     through : (d, nx, ny[, nz]) ndarray, optional
         Conductance to the next voxel along each axis, where films resist; positive
         between voxels that conduct; harmonic means of the field unless given.
-    start : sequence of ndarray, optional
+    start : sequence of (nx, ny[, nz]) ndarray, optional
         Potentials of a similar problem, one an axis that conducts.
     keep : bool, optional
         Whether to return potentials.
@@ -295,7 +317,7 @@ def _solve_axes(
     if not driven:
         return
     solver = _FieldSolver(layout, ends, found.mask, len(driven) - 1, threads)
-    others: list[tuple[int, NDArray[np.float32]]] = []
+    others: list[tuple[int, _Kept]] = []
     for number, a in enumerate(driven):
         inner = layout.place[a]
         if layout.field.shape[inner] == 1 and ends[inner] == "periodic":
@@ -303,12 +325,10 @@ def _solve_axes(
             out.energy[a, a] = out.flux[a, a] = mean
             out.add(a, _Solved(np.zeros(0), 0.0, 0.0, (0.0,)))
             if keep:
-                out.potentials.append(np.zeros(layout.field.shape))
-            others.append((a, np.zeros((1, 1, 1), np.float32)))
+                out.potentials.append(layout.restored(np.zeros(layout.field.shape)))
             continue
-        solved = solver.solve(
-            inner, rtol, max_iterations, start[number] if number < len(start) else None
-        )
+        begin = layout.arranged(start[number]) if number < len(start) else None
+        solved = solver.solve(inner, rtol, max_iterations, begin)
         out.add(a, solved)
         out.energy[a, a] = solver.unit * solved.sums[ENERGY]
         for b in range(len(layout.place)):
@@ -317,12 +337,32 @@ def _solve_axes(
             out.flux[a] = np.where(np.arange(len(layout.place)) == a, out.flux[a], 0.0)
         for b, potential in others:
             # Σ g Δ_a Δ_b: the flux, less what the residual leaves of it
-            left = float(np.vdot(potential, solver.cg.residual)) if potential.size > 1 else 0.0
+            left = potential.dot(solver.cg.residual)
             out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * left
         if number + 1 < len(driven):
-            others.append((a, solver.cg.potential.astype(np.float32)))
+            others.append((a, _Kept.of(solver.cg.potential)))
         if keep:
-            out.potentials.append(solver.potentials(inner).reshape(layout.field.shape))
+            out.potentials.append(layout.restored(solver.potentials(inner)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A potential in half precision: enough to multiply a small residual."""
+
+    values: NDArray[np.float16]
+    scale: float
+
+    @classmethod
+    def of(cls, potential: FloatArray) -> _Kept:
+        scale = max(float(potential.max()), -float(potential.min())) or 1.0
+        values = np.empty(potential.shape, np.float16)
+        for plane, into in zip(potential, values, strict=True):
+            into[:] = plane / scale
+        return cls(values, scale)
+
+    def dot(self, residual: FloatArray) -> float:
+        planes = zip(self.values, residual, strict=True)
+        return self.scale * sum(float(np.vdot(one.astype(float), r)) for one, r in planes)
 
 
 class _FieldSolver:
@@ -430,9 +470,9 @@ class _FieldSolver:
         norm = norm or 1.0
         floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
         crossed = self._tables[axis][2] > 0
-        if start is not None and start.size == self._field.size:
+        if start is not None:
             live = tuple(table[4] for table in self._tables)
-            pack_odd(start.reshape(self._field.shape), 1 / self._length, live, cg.potential)
+            pack_odd(start, 1 / self._length, live, cg.potential)
             sums, planes = self._examine(axis, False)
         size = float(np.sqrt(sums[RESIDUAL]))
         history = [size / norm]
@@ -442,7 +482,7 @@ class _FieldSolver:
             if size <= rtol * norm and spread <= rtol:
                 return _Solved(sums, spread, size / norm, tuple(history))
             if size <= wanted * norm:
-                wanted *= min(0.1, max(1e-3, 0.3 * rtol / spread))
+                wanted *= min(0.3, max(1e-3, 0.5 * rtol / spread))
             if wanted < SMALLEST_RESIDUAL:
                 raise ConvergenceError(
                     f"flux solver: expected the same flux through all planes to {rtol:.1e}, "

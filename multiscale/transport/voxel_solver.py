@@ -79,8 +79,8 @@ class FieldSolution:
     history : tuple of float
         Relative residuals of the slowest axis, one an iteration.
     potentials : tuple of ndarray
-        Deviation from the uniform gradient on all voxels, one an axis in ``axes``;
-        empty unless asked for.
+        Deviation from the uniform gradient on all voxels, in the field's shape, one an
+        axis in ``axes``; empty unless asked for.
     """
 
     axes: tuple[int, ...]
@@ -225,7 +225,7 @@ def solve_field(
     d = field.ndim
     layout = _Layout.of(field, np.asarray(spacing, dtype=float), through)
     threads = threads or default_threads(field.size)
-    out = _Collector(d)
+    out = _Collector(field.shape)
     if boundary == "periodic":
         x, y, z = ("periodic" if a in layout.place else "wall" for a in range(3))
         ends = (x, y, z)
@@ -252,7 +252,8 @@ def solve_field(
 class _Collector:
     """Gathers the rows of the tensor."""
 
-    def __init__(self, d: int) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        d, self.shape = len(shape), shape
         self.energy, self.flux, self.imbalance = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
         self.axes: list[int] = []
         self.potentials: list[FloatArray] = []
@@ -275,7 +276,7 @@ class _Collector:
             self.residual,
             max(len(self.history) - 1, 0),
             self.history,
-            tuple(self.potentials),
+            tuple(potential.reshape(self.shape) for potential in self.potentials),
         )
 
 
@@ -317,12 +318,17 @@ def _solve_axes(
             out.flux[a] = np.where(np.arange(len(layout.place)) == a, out.flux[a], 0.0)
         for b, potential in others:
             # Σ g Δ_a Δ_b: the flux, less what the residual leaves of it
-            left = float(np.vdot(potential, solver.cg.residual)) if potential.size > 1 else 0.0
+            left = _dot(potential, solver.cg.residual) if potential.size > 1 else 0.0
             out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * left
         if number + 1 < len(driven):
             others.append((a, solver.cg.potential.astype(np.float32)))
         if keep:
-            out.potentials.append(solver.potentials(inner).reshape(layout.field.shape))
+            out.potentials.append(solver.potentials(inner))
+
+
+def _dot(one: NDArray[np.float32], two: FloatArray) -> float:
+    """Scalar product, layer by layer: the whole is never made double."""
+    return float(sum(np.vdot(a, b) for a, b in zip(one, two, strict=True)))
 
 
 class _FieldSolver:
@@ -432,7 +438,9 @@ class _FieldSolver:
         crossed = self._tables[axis][2] > 0
         if start is not None and start.size == self._field.size:
             live = tuple(table[4] for table in self._tables)
-            pack_odd(start.reshape(self._field.shape), 1 / self._length, live, cg.potential)
+            shares = np.array([axis.between_shares() for axis in self._axes])
+            begin = start.reshape(self._field.shape)
+            pack_odd(begin, 1 / self._length, live, shares, cg.potential)
             sums, planes = self._examine(axis, False)
         size = float(np.sqrt(sums[RESIDUAL]))
         history = [size / norm]
@@ -492,8 +500,9 @@ def field_size(field: NDArray[Any]) -> str:
 
 def _advice(field: NDArray[Any], needed: int) -> str:
     free = free_memory() or 0
-    fits = int((field.size * free / max(needed, 1)) ** (1 / 3))
-    return f"about {fits}×{fits}×{fits} voxels fit; cut the image or coarsen it"
+    axes = max(sum(n > 1 for n in field.shape), 1)
+    fits = int((field.size * free / max(needed, 1)) ** (1 / axes))
+    return f"about {'×'.join([str(fits)] * axes)} voxels fit; cut the image or coarsen it"
 
 
 def _spread(values: FloatArray, floor: float) -> float:

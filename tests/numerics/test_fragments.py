@@ -79,6 +79,7 @@ class TestDirections:
         """The energy is what is left of links 1/poor times as strong."""
         axes, links, grid = grid_of(islands(poor=poor), ends)
         fragments = Fragments.of(links, grid.inverse)
+        assert fragments.count >= 2
         small = reduced(links, axes)
         for f in range(fragments.count):
             direction, image = np.zeros((2, len(small)))

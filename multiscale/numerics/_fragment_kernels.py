@@ -158,17 +158,22 @@ def _image(  # noqa: C901
         number = (i * ny + j) * m + k
         flat.append(number)
         weights.append(values[p])
-        odd[number] = odd.get(number, 0.0) + values[p] / np.float64(inverse[1, i, j, k])
+        diagonal = 0.0  # summed anew: the energy is a small difference of large numbers
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, 1, i, j, k, way)
             other = (x * ny + y) * m + z
             even[other] = even.get(other, 0.0) + np.float64(link) * values[p]
+            diagonal += np.float64(link)
+        odd[number] = odd.get(number, 0.0) + values[p] * diagonal
     for other, inflow in even.items():
         i, rest = other // (ny * m), other % (ny * m)
         j, k = rest // m, rest % m
-        value = inflow * inverse[0, i, j, k]
-        if value == 0.0:
+        if inverse[0, i, j, k] == 0.0 or inflow == 0.0:
             continue
+        diagonal = 0.0
+        for way in range(WAYS):
+            diagonal += np.float64(_neighbour(links, 0, i, j, k, way)[0])
+        value = inflow / diagonal
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, 0, i, j, k, way)
             if inverse[1, x, y, z] > 0.0:

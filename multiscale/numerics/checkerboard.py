@@ -22,8 +22,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ENDS = ("periodic", "wall", "electrodes")
-SPLIT = 10.0
-"""A layer put between two cells is this many times closer to the former."""
+SPLIT = 1.0
+"""A layer put between two cells is this many times closer to the former.
+
+Halfway, sweeps relax it as easily as its neighbours. Its outer link conducts twice as much as
+the whole, which makes up on coarse grids for their last cell being half as long as the others:
+fastened more softly there, the W-cycle would not stay positive.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,19 @@ class Axis:
         if self.single:
             weight[:] = 0.0
         return lower, upper, weight, reach
+
+    def between_shares(self) -> tuple[float, float]:
+        """Say where the added layer's potential lies, as its links have it.
+
+        Returns
+        -------
+        last, first : float
+            Shares of the last cell and, across a periodic box, of the first.
+        """
+        if self.ends == "wall":
+            return 1.0, 0.0
+        near = SPLIT / (1.0 + SPLIT)
+        return near, 1.0 - near if self.ends == "periodic" else 0.0
 
     def coarser(self, factor: int, packed: bool = False) -> Axis:
         """Lay out the axis of the next level.

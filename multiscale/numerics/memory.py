@@ -8,8 +8,13 @@ from pathlib import Path
 from multiscale.errors import MemoryLimitError, describe
 
 _GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    (
+        "/sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
 )
 
 
@@ -22,8 +27,8 @@ def free_memory() -> int | None:
         Free memory of the machine or of the control group, whichever is less;
         None where the system does not tell.
     """
-    found = [value for value in (_free_on_machine(), *map(_free_in_group, _GROUPS)) if value]
-    return min(found, default=None)
+    found = (_free_on_machine(), *map(_free_in_group, _GROUPS))
+    return min((value for value in found if value is not None), default=None)
 
 
 def check_memory(needed: int, what: str, remedy: str) -> None:
@@ -68,9 +73,19 @@ def _free_on_machine() -> int | None:
         return None
 
 
-def _free_in_group(files: tuple[str, str]) -> int | None:
+def _free_in_group(group: tuple[str, str, str, str]) -> int | None:
+    folder, most, taken, cached = group
     try:
-        limit, used = (int(Path(name).read_text()) for name in files)
+        limit, used = (int((Path(folder) / name).read_text()) for name in (most, taken))
     except (OSError, ValueError):  # no such group, or no limit ("max")
         return None
-    return max(limit - used, 0) or None
+    return max(limit - max(used - _statistic(Path(folder), cached), 0), 0)
+
+
+def _statistic(folder: Path, name: str) -> int:
+    """Read a line of a group's statistics: cached files count as used but are given up."""
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.split()[:1] == [name])
+    except (OSError, ValueError, IndexError, StopIteration):
+        return 0

@@ -419,17 +419,29 @@ def _examine_slab(  # noqa: C901
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def pack_odd(values, scale, live, odd):
-    """Take the odd cells of a field; layers put between take the cell before them."""
+def pack_odd(values, scale, live, shares, odd):
+    """Take the odd cells of a field; layers put between lie between the cells beside them.
+
+    ``shares`` gives, for each axis, those of the last and of the first cell.
+    """
     nx, ny, m = odd.shape
     cx, cy, cz = values.shape
     for i in range(min(nx, live[0])):
         for j in range(min(ny, live[1])):
             place = 1 - ((i + j) & 1)
-            for k in range(m):
-                if 2 * k + place < live[2]:
-                    value = values[min(i, cx - 1), min(j, cy - 1), min(2 * k + place, cz - 1)]
-                    odd[i, j, k] = scale * value
+            for half in range(m):
+                k = 2 * half + place
+                if k >= live[2]:
+                    continue
+                a, b, c = min(i, cx - 1), min(j, cy - 1), min(k, cz - 1)
+                value = values[a, b, c]
+                if i > a:
+                    value = shares[0, 0] * value + shares[0, 1] * values[0, b, c]
+                elif j > b:
+                    value = shares[1, 0] * value + shares[1, 1] * values[a, 0, c]
+                elif k > c:
+                    value = shares[2, 0] * value + shares[2, 1] * values[a, b, 0]
+                odd[i, j, half] = scale * value
 
 
 @njit(cache=True, parallel=True, nogil=True, error_model="numpy")

@@ -472,7 +472,8 @@ class _FieldSolver:
         crossed = self._tables[axis][2] > 0
         if start is not None:
             live = tuple(table[4] for table in self._tables)
-            pack_odd(start, 1 / self._length, live, cg.potential)
+            shares = np.array([axis.between_shares() for axis in self._axes])
+            pack_odd(start, 1 / self._length, live, shares, cg.potential)
             sums, planes = self._examine(axis, False)
         size = float(np.sqrt(sums[RESIDUAL]))
         history = [size / norm]
@@ -532,8 +533,9 @@ def field_size(field: NDArray[Any]) -> str:
 
 def _advice(field: NDArray[Any], needed: int) -> str:
     free = free_memory() or 0
-    fits = int((field.size * free / max(needed, 1)) ** (1 / 3))
-    return f"about {fits}×{fits}×{fits} voxels fit; cut the image or coarsen it"
+    axes = max(sum(n > 1 for n in field.shape), 1)
+    fits = int((field.size * free / max(needed, 1)) ** (1 / axes))
+    return f"about {'×'.join([str(fits)] * axes)} voxels fit; cut the image or coarsen it"
 
 
 def _spread(values: FloatArray, floor: float) -> float:

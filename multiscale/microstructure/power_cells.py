@@ -425,6 +425,24 @@ def cell_measures(
     seeds, size = np.asarray(seeds, dtype=float), np.asarray(size, dtype=float)
     weights = np.asarray(weights, dtype=float)
     check_seeds(seeds, weights, size)
-    unit = float((np.prod(size) / len(seeds)) ** (1 / len(size)))
+    unit = mean_cell_edge(size, len(seeds))
     cells = measure(seeds / unit, weights / unit**2, size / unit, periodic=periodic)
     return cells.volumes * unit ** len(size), cells.centroids * unit
+
+
+def mean_cell_edge(size: Floats, count: int) -> float:
+    """Edge of the cube (square) that holds the mean cell: the unit of ``measure``.
+
+    Parameters
+    ----------
+    size : (d,) array
+        Box edges [m].
+    count : int
+        Number of cells.
+
+    Returns
+    -------
+    float
+        Edge [m].
+    """
+    return float((np.prod(size) / count) ** (1 / len(size)))

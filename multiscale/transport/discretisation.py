@@ -182,26 +182,91 @@ def boundary_faces(
     wraps : (m,) int8 ndarray
         One for faces across the box.
     """
-    parts = []
-    for a in range(dimension):
-        different = labels != np.roll(labels, -1, axis=a)
-        if images is not None:
-            turn = np.roll(images, -1, axis=a) - images
-            at_end = [slice(None)] * 3
-            at_end[a] = slice(-1, None)
-            turn[(*at_end, slice(a, a + 1))] += 1
-            different |= (turn != 0).any(axis=-1)
-        if not periodic:
-            end = [slice(None)] * 3
-            end[a] = slice(-1, None)
-            different[tuple(end)] = False
-        where = np.argwhere(different).astype(np.int32)
-        parts.append((np.full(len(where), a, np.int8), where, where[:, a] == labels.shape[a] - 1))
-    return (
-        np.concatenate([part[0] for part in parts]),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]).astype(np.int8),
-    )
+    owner, turn = _owners(labels, images, dimension)
+    count = _count_faces(owner, turn, periodic)
+    axis = np.repeat(np.arange(dimension, dtype=np.int8), count)
+    index = np.empty((axis.size, 3), np.int32)
+    wraps = np.empty(axis.size, np.int8)
+    _list_faces(owner, turn, periodic, index, wraps)
+    return axis, index, wraps
+
+
+def _owners(
+    labels: NDArray[np.int32], images: NDArray[np.int8] | None, dimension: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One number for grain and box offset, and what it gains by one box along each axis."""
+    if images is None:
+        return labels.astype(np.int64), np.zeros(dimension, np.int64)
+    least = int(images.min())
+    base = int(images.max()) - least + 2
+    turn = base ** np.arange(dimension, dtype=np.int64)
+    return _encode(labels, images, least, turn, base**dimension), turn
+
+
+@njit(cache=True)
+def _encode(labels, images, least, turn, factor):  # type: ignore[no-untyped-def]
+    """Grain and box offset of each voxel as one number."""
+    owner = np.empty(labels.shape, np.int64)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            for k in range(labels.shape[2]):
+                code = labels[i, j, k] * factor
+                for a in range(turn.size):
+                    code += (images[i, j, k, a] - least) * turn[a]
+                owner[i, j, k] = code
+    return owner
+
+
+@njit(cache=True)
+def _following(owner, turn, axis, i, j, periodic, above):  # type: ignore[no-untyped-def]
+    """Owners above a line of voxels along ``axis``; its own ones beyond a wall."""
+    n = owner.shape
+    line = owner[i, j]
+    if axis == 2:
+        above[:-1] = line[1:]
+        above[-1] = line[0] + turn[2] if periodic else line[-1]
+        return
+    last = i == n[0] - 1 if axis == 0 else j == n[1] - 1
+    if last and not periodic:
+        above[:] = line
+    elif axis == 0:
+        above[:] = owner[0 if last else i + 1, j]
+    else:
+        above[:] = owner[i, 0 if last else j + 1]
+    if last and periodic:
+        above += turn[axis]
+
+
+@njit(cache=True)
+def _count_faces(owner, turn, periodic):  # type: ignore[no-untyped-def]
+    """Count the boundary faces of each normal axis."""
+    count = np.zeros(turn.size, np.int64)
+    above = np.empty(owner.shape[2], np.int64)
+    for axis in range(turn.size):
+        for i in range(owner.shape[0]):
+            for j in range(owner.shape[1]):
+                _following(owner, turn, axis, i, j, periodic, above)
+                count[axis] += np.count_nonzero(above != owner[i, j])
+    return count
+
+
+@njit(cache=True)
+def _list_faces(owner, turn, periodic, index, wraps):  # type: ignore[no-untyped-def]
+    """List the lower voxel of each boundary face, axis by axis, in C order."""
+    n = owner.shape
+    above = np.empty(n[2], np.int64)
+    f = 0
+    for axis in range(turn.size):
+        for i in range(n[0]):
+            for j in range(n[1]):
+                _following(owner, turn, axis, i, j, periodic, above)
+                line = owner[i, j]
+                for k in range(n[2]):
+                    if above[k] == line[k]:
+                        continue
+                    index[f, 0], index[f, 1], index[f, 2] = i, j, k
+                    wraps[f] = (i, j, k)[axis] == n[axis] - 1
+                    f += 1
 
 
 def film_table(
@@ -227,13 +292,27 @@ def film_table(
     sheet : (m,) ndarray
         G of each face.
     """
-    lower, upper = bulk[faces.lower], bulk[faces.upper]
-    resistance = np.stack(
-        [table.resistance(classes, lower), table.resistance(classes, upper)], axis=1
+    kind = np.arange(-1, len(table.names))[:, None]  # −1, no film, comes first
+    resistance = table.resistance(kind, bulk)
+    sheet = table.sheet(kind[:, :, None], bulk[:, None], bulk)
+    return _films_on_faces(
+        faces.axis, faces.normal, classes, faces.lower, faces.upper, resistance, sheet
     )
-    steep = np.abs(faces.normal[np.arange(faces.axis.size), faces.axis])
-    tilted = np.where(resistance > 0, resistance / np.maximum(steep, STEEPEST)[:, None], resistance)
-    return tilted, table.sheet(classes, lower, upper)
+
+
+@njit(cache=True, error_model="numpy")
+def _films_on_faces(axis, normal, classes, lower, upper, resistance, sheet):  # type: ignore[no-untyped-def]
+    """Take each face's film from tables by class + 1 and phases; tilt what resists."""
+    tilted = np.empty((axis.size, 2))
+    along = np.empty(axis.size)
+    for f in range(axis.size):
+        row = classes[f] + 1
+        steep = max(abs(normal[f, axis[f]]), STEEPEST)
+        for side in range(2):
+            value = resistance[row, lower[f] if side == 0 else upper[f]]
+            tilted[f, side] = value / steep if value > 0 else value
+        along[f] = sheet[row, lower[f], upper[f]]
+    return tilted, along
 
 
 def face_conductances(problem: VoxelProblem, periodic: bool) -> tuple[FloatArray, FloatArray]:

@@ -201,7 +201,7 @@ class Raster:
         Whether the box repeats.
     """
 
-    __slots__ = ("_cells", "_images", "_size", "_weights", "_winner", "_position", "_slack")
+    __slots__ = ("_cells", "_images", "_position", "_size", "_slack", "_weights", "_winner")
 
     def __init__(self, seeds: Floats, weights: Floats, size: Floats, *, periodic: bool) -> None:
         self._position, self._weights, self._images = _images(seeds, weights, size, periodic)
@@ -268,9 +268,9 @@ class Raster:
             spacing[: len(counts)] = self._size / counts
             if len(counts) == 2:
                 position[:, 2] = 0.5 * spacing[2]
-            winner = np.empty(counts + (1,) * (3 - len(counts)), dtype=np.int32)
-            _rasterise(position, self._weights, spacing, self._slack, winner)
-            self._cells, self._winner = counts, winner
+            self._winner = np.empty(counts + (1,) * (3 - len(counts)), dtype=np.int32)
+            _rasterise(position, self._weights, spacing, self._slack, self._winner)
+            self._cells = counts
         return self._winner
 
 

@@ -136,4 +136,3 @@ def _lines(cells: Cells, size: Floats) -> Edges:
     middle = (point + point[following]) / 2
     real = (start != end) | offset.any(axis=1)
     return corners.facet[real], junction[real], frame[real], outward[real], middle[real]
-

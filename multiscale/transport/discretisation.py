@@ -295,9 +295,10 @@ def film_table(
     kind = np.arange(-1, len(table.names))[:, None]  # −1, no film, comes first
     resistance = table.resistance(kind, bulk)
     sheet = table.sheet(kind[:, :, None], bulk[:, None], bulk)
-    return _films_on_faces(
+    tilted, along = _films_on_faces(
         faces.axis, faces.normal, classes, faces.lower, faces.upper, resistance, sheet
     )
+    return tilted, along
 
 
 @njit(cache=True, error_model="numpy")

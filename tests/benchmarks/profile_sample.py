@@ -106,7 +106,7 @@ def run_sample(study, plan, folder, clock, solve):
             continue
         with clock.step(SOLVE):
             solution = solve_voxels(
-                problem, boundary=study.boundary, rtol=study.rtol, start=solution
+                problem, boundary=study.boundary, rtol=study.rtol, start=solution, keep=True
             )
         with clock.step("record"):
             record.transport(number, given, solution.result, circuit)

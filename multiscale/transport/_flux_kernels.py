@@ -28,7 +28,8 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     """Flux density of voxels, flux and dissipation of parts.
 
     Each link is taken once, from its lower node, so that a node is complete when its own
-    links are through. ``beside`` holds the two voxels of each sheet, which share its moment.
+    links are through. Links of voxels are normal to faces. ``beside`` holds the two voxels
+    of each sheet, which share its moment.
     """
     n, d = position.shape
     m, phases, voxels = axes.size, types.shape[0], bulk.size
@@ -61,28 +62,32 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     if ruled[normal, lower] >= 0:
                         kind = ruled[normal, lower]
                 area = 0.5 * spacing[normal] ** 2 / volume
+                first, second = area / bulk[mine], area / bulk[other]
+                here, there = phase[mine], phase[other]
+                half = 0.5 * step[normal]
                 for p in range(m):
-                    drop = u[j, p] - u[i, p] + step[axes[p]]
+                    drop = u[j, p] - u[i, p]
+                    if axes[p] == normal:
+                        drop += step[normal]
                     current = g[k] * drop
-                    one = current * current * area / bulk[mine]
-                    two = current * current * area / bulk[other]
-                    loss[p, phase[mine]] += one
-                    loss[p, phase[other]] += two
-                    loss[p, phases + kind] += current * drop - one - two
-                    for b in range(d):
-                        moment = 0.5 * current * step[b]
-                        vector[p, mine, b] += moment
-                        vector[p, other, b] += moment
+                    square = current * current
+                    loss[p, here] += square * first
+                    loss[p, there] += square * second
+                    loss[p, phases + kind] += current * drop - square * (first + second)
+                    vector[p, mine, normal] += current * half
+                    vector[p, other, normal] += current * half
             elif mine < voxels:
-                area = 0.5 * spacing[normal] ** 2 / volume
+                first = 0.5 * spacing[normal] ** 2 / volume / bulk[mine]
+                kind = sheet_type[other - voxels]
                 for p in range(m):
-                    drop = u[j, p] - u[i, p] + step[axes[p]]
+                    drop = u[j, p] - u[i, p]
+                    if axes[p] == normal:
+                        drop += step[normal]
                     current = g[k] * drop
-                    inside = current * current * area / bulk[mine]
+                    inside = current * current * first
                     loss[p, phase[mine]] += inside
-                    loss[p, phases + sheet_type[other - voxels]] += current * drop - inside
-                    for b in range(d):
-                        vector[p, mine, b] += current * step[b]
+                    loss[p, phases + kind] += current * drop - inside
+                    vector[p, mine, normal] += current * step[normal]
             else:
                 for p in range(m):
                     drop = u[j, p] - u[i, p] + step[axes[p]]

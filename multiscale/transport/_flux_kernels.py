@@ -29,20 +29,23 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
 
     Each link is taken once, from its lower node, so that a node is complete when its own
     links are through. Links of voxels are normal to faces. ``beside`` holds the two voxels
-    of each sheet, which share its moment.
+    of each sheet, which share its moment. ``axes``, ``size`` and ``spacing`` are tuples: loops
+    over them are then unrolled.
     """
-    n, d = position.shape
-    m, phases, voxels = axes.size, types.shape[0], bulk.size
+    n, d, m = position.shape[0], len(size), len(axes)
+    phases, voxels = types.shape[0], bulk.size
     vector = np.zeros((m, voxels, d))
     sheet = np.zeros((m, sheet_type.size, d))
     flux = np.zeros((m, phases + pairs))
     loss = np.zeros((m, phases + 2 * pairs))
     step = np.empty(d)
+    own = np.zeros((m, d))
     volume = 1.0
     for a in range(d):
         volume *= spacing[a]
     for i in range(n):
         mine = kept[i]
+        own[:] = 0.0
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]
             if j <= i:
@@ -74,7 +77,7 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     loss[p, here] += square * first
                     loss[p, there] += square * second
                     loss[p, phases + kind] += current * drop - square * (first + second)
-                    vector[p, mine, normal] += current * half
+                    own[p, normal] += current * half
                     vector[p, other, normal] += current * half
             elif mine < voxels:
                 first = 0.5 * spacing[normal] ** 2 / volume / bulk[mine]
@@ -87,7 +90,7 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     inside = current * current * first
                     loss[p, phase[mine]] += inside
                     loss[p, phases + kind] += current * drop - inside
-                    vector[p, mine, normal] += current * step[normal]
+                    own[p, normal] += current * step[normal]
             else:
                 for p in range(m):
                     drop = u[j, p] - u[i, p] + step[axes[p]]
@@ -109,16 +112,17 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                 drop = reach + sign * u[i, p]
                 current = electrode[i, end] * drop
                 if mine < voxels:
-                    vector[p, mine, a] += current * reach
+                    own[p, a] += current * reach
                     loss[p, phase[mine]] += current * drop
                 else:
                     sheet[p, mine - voxels, a] += current * reach
                     loss[p, phases + pairs + sheet_type[mine - voxels]] += current * drop
         if mine < voxels:
             for p in range(m):
-                flux[p, phase[mine]] += vector[p, mine, axes[p]]
                 for b in range(d):
-                    vector[p, mine, b] /= volume
+                    own[p, b] += vector[p, mine, b]
+                    vector[p, mine, b] = own[p, b] / volume
+                flux[p, phase[mine]] += own[p, axes[p]]
             continue
         s = mine - voxels
         for p in range(m):

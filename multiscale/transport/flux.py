@@ -147,10 +147,10 @@ def _one_run(
         graph.indices,
         graph.conductance,
         graph.position,
-        graph.size,
+        tuple(graph.size),
         graph.electrode,
         run.deviation,
-        np.asarray(run.axes, dtype=np.int64),
+        tuple(run.axes),
         np.flatnonzero(run.kept),
         _beside(problem, sheets),
         problem.bulk.ravel(),
@@ -159,7 +159,7 @@ def _one_run(
         table,
         kinds,
         ruled,
-        problem.spacing,
+        tuple(problem.spacing),
         not graph.electrode.any(),
     )
     return vector.reshape(len(run.axes), *problem.cells, problem.dimension), flux, loss

@@ -1,10 +1,11 @@
 """Sums over shells of lags about zero."""
 
 import numpy as np
-from numba import njit
+
+from multiscale.microstructure.rasteriser import compiled
 
 
-@njit(cache=True)
+@compiled
 def shell_sums(values, pairs, first, second, third, width, last):  # type: ignore[no-untyped-def]
     """Sum of values and of pairs, and mean radius, of each shell 0 to ``last``.
 

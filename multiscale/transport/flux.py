@@ -171,7 +171,7 @@ def _all_axes(
     """Vectors, flux by part and dissipation by part where voxels are the only unknowns."""
     field = solution.field
     assert field is not None
-    if not field.potentials:
+    if field.axes and not field.potentials:
         raise ValueError("flux_field needs a solution with potentials: solve with keep=True")
     d, phases, periodic = problem.dimension, len(table), solution.result.boundary == "periodic"
     through, _ = face_conductances(problem, periodic)

@@ -20,11 +20,11 @@ from multiscale.microstructure.phases import (
     gaussian_field,
     volume_fractions,
 )
-from multiscale.microstructure.power_cells import cell_measures, check_seeds
+from multiscale.microstructure.power_cells import Cells, check_seeds, mean_cell_edge, measure
 from multiscale.microstructure.power_diagram import Floats, Ints
-from multiscale.microstructure.rasteriser import check_cells, rasterise, rasterise_labels
+from multiscale.microstructure.rasteriser import Raster, check_cells
 from multiscale.microstructure.seeding import DEFAULT_LLOYD_STEPS, check_seeding, place_seeds
-from multiscale.microstructure.tessellation import Tessellation, tessellate
+from multiscale.microstructure.tessellation import Tessellation, tessellation_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,19 @@ class Polycrystal:
         return len(self.seeds)
 
     @cached_property
+    def diagram(self) -> Cells:
+        """Facets with their corners and cells, in mean cell edges, computed once."""
+        return _diagram(self.seeds, self.weights, self.size, self.periodic)
+
+    @cached_property
     def tessellation(self) -> Tessellation:
         """Exact geometry of the cells, computed once."""
-        return tessellate(self.seeds, self.size, self.weights, periodic=self.periodic)
+        return tessellation_of(self.diagram, self.size, periodic=self.periodic)
+
+    @cached_property
+    def _raster(self) -> Raster:
+        """Draws the cells on grids and remembers the last one."""
+        return Raster(self.seeds, self.weights, self.size, periodic=self.periodic)
 
     @property
     def volume_fractions(self) -> dict[str, float]:
@@ -126,7 +136,7 @@ class Polycrystal:
         RecipeError
             If ``cells`` is not a grid of this dimension.
         """
-        return rasterise_labels(self.seeds, self.weights, self.size, cells, periodic=self.periodic)
+        return self._raster.labels(cells)
 
     def labels_and_images(self, cells: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """Find the grain of each voxel and which periodic image of its seed is there.
@@ -148,7 +158,7 @@ class Polycrystal:
         RecipeError
             If ``cells`` is not a grid of this dimension.
         """
-        return rasterise(self.seeds, self.weights, self.size, cells, periodic=self.periodic)
+        return self._raster.labels_and_images(cells)
 
     def phase_image(self, cells: Sequence[int]) -> NDArray[np.int8]:
         """Find the phase of each voxel of a grid.
@@ -382,11 +392,21 @@ def polycrystal(
     if grain_size_cv is not None:
         law = lognormal_volumes(count, float(np.prod(box)), float(grain_size_cv), len(box))
         weights = transport_weights(seeds, box, generator.permutation(law), periodic=periodic)
-    volumes, _ = cell_measures(seeds, box, weights, periodic=periodic)
+    diagram = _diagram(seeds, weights, box, periodic)
     fields = _phase_fields(seeds, box, correlation_length, generator, periodic, len(names) - 1)
+    volumes = diagram.volumes * mean_cell_edge(box, count) ** len(box)
     assigned = assign_phases(volumes, fractions, fields)
     orientations = random_orientations(count, generator)
-    return Polycrystal(seeds, weights, box, periodic, assigned, names, orientations)
+    crystal = Polycrystal(seeds, weights, box, periodic, assigned, names, orientations)
+    object.__setattr__(crystal, "diagram", diagram)
+    return crystal
+
+
+def _diagram(seeds: Floats, weights: Floats, size: Floats, periodic: bool) -> Cells:
+    """Measure the cells of seeds, in mean cell edges."""
+    check_seeds(seeds, weights, size)
+    unit = mean_cell_edge(size, len(seeds))
+    return measure(seeds / unit, weights / unit**2, size / unit, periodic=periodic)
 
 
 def _phase_fields(

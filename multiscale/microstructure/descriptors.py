@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import fft
 
+from multiscale.microstructure._shell_kernels import shell_sums
 from multiscale.microstructure.boundaries import area_by_type
 from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.grain_size import equivalent_diameters
@@ -103,22 +105,23 @@ def two_point_covariance(
     indicator = np.asarray(inside, dtype=float)
     cells = np.array(indicator.shape)
     fraction = float(indicator.mean())
-    padded = tuple(cells if periodic else 2 * cells)
+    padded = tuple(int(n) for n in (cells if periodic else 2 * cells))
     autocorrelation = _autocorrelation(indicator - fraction, padded)
-    pairs = np.full(padded, float(cells.prod()))
+    pairs = np.full((1,) * len(padded), float(cells.prod()))
     if not periodic:
         pairs = np.maximum(_autocorrelation(np.ones_like(indicator), padded), 0.5)
-    distance = np.zeros(padded)
-    for axis, (count, edge) in enumerate(zip(padded, spacing, strict=True)):
-        lag = np.abs(np.fft.fftfreq(count, 1 / count)) * edge
-        distance = distance + (lag**2).reshape([-1 if a == axis else 1 for a in range(len(cells))])
-    shell = np.rint(np.sqrt(distance) / spacing.max()).astype(np.int64).ravel()
+    lags = [
+        (np.abs(np.fft.fftfreq(count, 1 / count)) * edge) ** 2
+        for count, edge in zip(padded, spacing, strict=True)
+    ]
+    first, second, third = [*lags, np.zeros(1)][:3]
+    fill = (1,) * (3 - len(padded))
+    values = autocorrelation.reshape(padded + fill)
+    pairs = pairs.reshape(pairs.shape + fill)
     last = int(np.min(cells * spacing) / 2 / spacing.max())
-    weight = np.bincount(shell, pairs.ravel())[: last + 1]
-    total = np.bincount(shell, autocorrelation.ravel())[: last + 1]
+    width = float(spacing.max())
+    total, weight, radius = shell_sums(values, pairs, first, second, third, width, last)
     variance = fraction * (1 - fraction)
-    members = np.bincount(shell)[: last + 1]
-    radius = np.asarray(np.bincount(shell, np.sqrt(distance).ravel())[: last + 1] / members)
     if variance == 0:
         return radius, np.full(len(radius), np.nan)
     return radius, np.asarray(total / weight / variance)
@@ -126,8 +129,9 @@ def two_point_covariance(
 
 def _autocorrelation(values: Floats, shape: tuple[int, ...]) -> Floats:
     """Sum of products of values at every lag."""
-    spectrum = np.fft.rfftn(values, shape, axes=tuple(range(values.ndim)))
-    return np.fft.irfftn(np.abs(spectrum) ** 2, shape, axes=tuple(range(values.ndim)))
+    spectrum = fft.rfftn(values, shape)
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.asarray(fft.irfftn(power, shape, overwrite_x=True))
 
 
 def correlation_length(inside: ArrayLike, spacing: Floats, *, periodic: bool) -> float:
@@ -254,8 +258,16 @@ def describe_microstructure(
         heterointerfaces=measured.found.exact if measured.found else None,
         heterointerface_radius=radius,
         heterointerface_clusters=measured.found.clusters if measured.found else None,
-        correlation_lengths={
-            name: correlation_length(image == index, spacing, periodic=crystal.periodic)
-            for index, name in enumerate(names)
-        },
+        correlation_lengths=_correlation_lengths(image, names, spacing, crystal.periodic),
     )
+
+
+def _correlation_lengths(
+    image: NDArray[np.int8], names: Sequence[str], spacing: Floats, periodic: bool
+) -> dict[str, float]:
+    """Correlation length of each phase; the two of a two-phase image have the same covariance."""
+    measured = 1 if len(names) == 2 else len(names)
+    lengths = [
+        correlation_length(image == index, spacing, periodic=periodic) for index in range(measured)
+    ]
+    return dict(zip(names, lengths * (len(names) // measured), strict=True))

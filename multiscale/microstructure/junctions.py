@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -33,9 +32,9 @@ from multiscale.errors import RecipeError, describe
 from multiscale.microstructure.boundaries import boundary_types, type_matrix
 from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.labelled import LabelImage
+from multiscale.microstructure.neighbourhoods import types_within
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.seeding import wrapped
-from multiscale.microstructure.voxel_facets import neighbours
 
 LEAST_TYPES = 3
 
@@ -187,42 +186,10 @@ def heterointerface_mask(
     else:
         labels = crystal.labels(cells)
     spacing = crystal.size / np.array(labels.shape)
-    kinds = type_matrix(crystal.phase_names)[crystal.phases[:, None], crystal.phases[None, :]]
-    near = np.zeros(labels.shape, dtype=np.int8)
-    touching = _touching(labels, kinds, len(boundary_types(crystal.phase_names)), crystal.periodic)
-    for mask in touching:
-        near += _within(mask, spacing, radius - float(spacing.min()) / 2, crystal.periodic)
-    return near >= LEAST_TYPES
-
-
-def _touching(
-    labels: NDArray[np.int32], kinds: Ints, count: int, periodic: bool
-) -> NDArray[np.bool_]:
-    """Mark, for each type, the voxels that have a face on an interface of that type."""
-    masks = np.zeros((count, *labels.shape), dtype=bool)
-    for axis in range(labels.ndim):
-        following = neighbours(labels, axis, periodic)
-        here = np.nonzero(labels != following)
-        kind = kinds[labels[here], following[here]]
-        masks[(kind, *here)] = True
-        there = list(here)
-        there[axis] = (there[axis] + 1) % labels.shape[axis]
-        masks[(kind, *there)] = True
-    return masks
-
-
-def _within(
-    mask: NDArray[np.bool_], spacing: Floats, radius: float, periodic: bool
-) -> NDArray[np.bool_]:
-    """Mark voxel centres within a radius of marked ones."""
-    if not mask.any() or radius < float(spacing.min()):
-        return mask
-    width = (
-        np.minimum(np.ceil(radius / spacing).astype(int), mask.shape)
-        if periodic
-        else [0] * mask.ndim
-    )
-    padded = np.pad(mask, [(w, w) for w in width], mode="wrap")
-    inner = tuple(slice(w, w + n) for w, n in zip(width, mask.shape, strict=True))
-    distance = distance_transform_edt(~padded, sampling=spacing)
-    return np.asarray(distance[inner] <= radius * (1 + 1e-12))
+    reach = radius - float(spacing.min()) / 2
+    if reach < float(spacing.min()):
+        reach = 0.0
+    kinds = type_matrix(crystal.phase_names)
+    periodic = crystal.periodic
+    found = types_within(labels, kinds, crystal.phases, spacing, reach, periodic=periodic)
+    return found >= LEAST_TYPES

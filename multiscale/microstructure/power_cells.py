@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import ComputationError, RecipeError, describe
+from multiscale.microstructure._polygon_kernels import polygon_order
 from multiscale.microstructure.power_diagram import (
     FIRST_MARGIN,
     Floats,
@@ -200,14 +201,6 @@ def _facet_corners(vertices: Vertices, periodic: bool) -> tuple[Ints, Ints, Ints
     return first[index], second[index], image[index], corners
 
 
-def _tangents(normal: Floats) -> tuple[Floats, Floats]:
-    """Two unit vectors that complete each normal to a right-handed frame (3D)."""
-    helper = np.eye(3)[np.argmin(np.abs(normal), axis=1)]
-    along = np.cross(helper, normal)
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    return along, np.cross(normal, along)
-
-
 def _sums(group: Ints, rows: Floats, count: int) -> Floats:
     """Add up rows by group."""
     columns = [np.bincount(group, column, minlength=count) for column in rows.T]
@@ -223,22 +216,6 @@ def _segments(facet: Ints, point: Floats, count: int, normal: Floats) -> tuple[F
     np.maximum.at(most, facet, along)
     centre = _sums(facet, point, count) / np.bincount(facet, minlength=count)[:, None]
     return most - least, centre
-
-
-def _polygon_order(
-    corners: Corners, point: Floats, normal: Floats
-) -> tuple[Floats, NDArray[np.intp]]:
-    """Sort the corners of each 3D facet about its mean; return the means and the order."""
-    count = len(normal)
-    mean = _sums(corners.facet, point, count)
-    mean /= np.bincount(corners.facet, minlength=count)[:, None]
-    along, across = _tangents(normal)
-    arm = point - mean[corners.facet]
-    angle = np.arctan2(
-        np.einsum("ij,ij->i", arm, across[corners.facet]),
-        np.einsum("ij,ij->i", arm, along[corners.facet]),
-    )
-    return mean, np.lexsort((angle, corners.facet))
 
 
 def following_corner(facet: Ints) -> Ints:
@@ -355,7 +332,7 @@ def _assemble(
     if len(size) == 2:
         area, centroid = _segments(corners.facet, point, len(first), normal)
     else:
-        mean, order = _polygon_order(corners, point, normal)
+        mean, order = polygon_order(corners.facet, point, normal)
         corners = Corners(corners.facet[order], corners.vertex[order], corners.shift[order])
         area, centroid = _polygons(corners.facet, point[order], mean, normal)
     table = FacetTable(first, second, image, area, normal, centroid, to_first, distance - to_first)
@@ -425,6 +402,24 @@ def cell_measures(
     seeds, size = np.asarray(seeds, dtype=float), np.asarray(size, dtype=float)
     weights = np.asarray(weights, dtype=float)
     check_seeds(seeds, weights, size)
-    unit = float((np.prod(size) / len(seeds)) ** (1 / len(size)))
+    unit = mean_cell_edge(size, len(seeds))
     cells = measure(seeds / unit, weights / unit**2, size / unit, periodic=periodic)
     return cells.volumes * unit ** len(size), cells.centroids * unit
+
+
+def mean_cell_edge(size: Floats, count: int) -> float:
+    """Edge of the cube (square) that holds the mean cell: the unit of ``measure``.
+
+    Parameters
+    ----------
+    size : (d,) array
+        Box edges [m].
+    count : int
+        Number of cells.
+
+    Returns
+    -------
+    float
+        Edge [m].
+    """
+    return float((np.prod(size) / count) ** (1 / len(size)))

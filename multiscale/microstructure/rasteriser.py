@@ -186,6 +186,111 @@ def _images(
     return position.reshape(-1, 3), np.repeat(weights, len(images)), images
 
 
+class Raster:
+    """Power cells on voxel grids; the winners on the last grid are remembered.
+
+    Parameters
+    ----------
+    seeds : (n, d) array
+        Seeds [m] in the box.
+    weights : (n,) array
+        Power weights [m²].
+    size : (d,) array
+        Box edges [m].
+    periodic : bool
+        Whether the box repeats.
+    """
+
+    __slots__ = ("_cells", "_images", "_position", "_size", "_slack", "_weights", "_winner")
+
+    def __init__(self, seeds: Floats, weights: Floats, size: Floats, *, periodic: bool) -> None:
+        self._position, self._weights, self._images = _images(seeds, weights, size, periodic)
+        self._size = size
+        self._slack = 1e-12 * float(np.sum(size**2) + np.ptp(weights))
+        self._cells: tuple[int, ...] = ()
+        self._winner = np.zeros((0, 0, 0), dtype=np.int32)
+
+    def labels(self, cells: Sequence[int]) -> NDArray[np.int32]:
+        """Find the grain that owns each voxel centre.
+
+        Parameters
+        ----------
+        cells : sequence of int
+            Voxels along each axis.
+
+        Returns
+        -------
+        (cells) array of int32
+            Grain numbers.
+
+        Raises
+        ------
+        RecipeError
+            If ``cells`` is not a grid of this dimension.
+        """
+        winner = self._winners(cells)
+        labels = np.empty_like(winner)
+        _grains(winner.ravel(), len(self._images), labels.ravel())
+        return labels.reshape(self._cells)
+
+    def labels_and_images(self, cells: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+        """Find the grain, and its periodic image, that owns each voxel centre.
+
+        Parameters
+        ----------
+        cells : sequence of int
+            Voxels along each axis.
+
+        Returns
+        -------
+        labels : (cells) array of int32
+            Grain numbers.
+        images : (cells + (d,)) array of int8
+            The seed that wins lies at ``seeds[label] + image * size``.
+
+        Raises
+        ------
+        RecipeError
+            If ``cells`` is not a grid of this dimension.
+        """
+        winner = self._winners(cells)
+        labels = np.empty_like(winner)
+        images = np.empty((winner.size, len(self._size)), dtype=np.int8)
+        _grains_and_images(winner.ravel(), self._images, labels.ravel(), images)
+        return labels.reshape(self._cells), images.reshape(*self._cells, -1)
+
+    def _winners(self, cells: Sequence[int]) -> NDArray[np.int32]:
+        """Number of the winning copy in each voxel, with three axes."""
+        counts = check_cells(cells, len(self._size))
+        if counts != self._cells:
+            position = self._position
+            spacing = np.ones(3)
+            spacing[: len(counts)] = self._size / counts
+            if len(counts) == 2:
+                position[:, 2] = 0.5 * spacing[2]
+            self._winner = np.empty(counts + (1,) * (3 - len(counts)), dtype=np.int32)
+            _rasterise(position, self._weights, spacing, self._slack, self._winner)
+            self._cells = counts
+        return self._winner
+
+
+@compiled
+def _grains(winner, count, labels):  # type: ignore[no-untyped-def]
+    """Turn numbers of copies into numbers of grains, of which there are ``count`` copies each."""
+    for i in range(winner.size):
+        labels[i] = winner[i] // count
+
+
+@compiled
+def _grains_and_images(winner, offsets, labels, images):  # type: ignore[no-untyped-def]
+    """Turn numbers of copies into grains and box offsets."""
+    for i in range(winner.size):
+        grain = winner[i] // len(offsets)
+        labels[i] = grain
+        for a in range(images.shape[1]):
+            images[i, a] = offsets[winner[i] - grain * len(offsets), a]
+
+
 def rasterise(
     seeds: Floats, weights: Floats, size: Floats, cells: Sequence[int], *, periodic: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
@@ -216,8 +321,7 @@ def rasterise(
     RecipeError
         If ``cells`` is not a grid of this dimension.
     """
-    winner, images = _winners(seeds, weights, size, cells, periodic)
-    return winner // np.int32(len(images)), images[winner % len(images)]
+    return Raster(seeds, weights, size, periodic=periodic).labels_and_images(cells)
 
 
 def rasterise_labels(
@@ -248,25 +352,7 @@ def rasterise_labels(
     RecipeError
         If ``cells`` is not a grid of this dimension.
     """
-    winner, images = _winners(seeds, weights, size, cells, periodic)
-    winner //= np.int32(len(images))
-    return winner
-
-
-def _winners(
-    seeds: Floats, weights: Floats, size: Floats, cells: Sequence[int], periodic: bool
-) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    """Number of the winning copy in each voxel, and the images that the numbers stand for."""
-    counts = check_cells(cells, len(size))
-    position, weight, images = _images(seeds, weights, size, periodic)
-    spacing = np.ones(3)
-    spacing[: len(size)] = size / counts
-    if len(size) == 2:
-        position[:, 2] = 0.5 * spacing[2]
-    slack = 1e-12 * float(np.sum(size**2) + np.ptp(weights))
-    winner = np.empty(counts + (1,) * (3 - len(size)), dtype=np.int32)
-    _rasterise(position, weight, spacing, slack, winner)
-    return winner.reshape(counts), images
+    return Raster(seeds, weights, size, periodic=periodic).labels(cells)
 
 
 def naive_labels(

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from multiscale.errors import GenerationError, RecipeError, describe, nearest
-from multiscale.microstructure.power_cells import cell_measures
+from multiscale.microstructure.power_cells import cell_measures, mean_cell_edge
 from multiscale.microstructure.power_diagram import Floats
 
 SEEDINGS = ("poisson", "minimum-distance", "lloyd")
@@ -15,24 +15,6 @@ SEEDINGS = ("poisson", "minimum-distance", "lloyd")
 DEFAULT_MINIMUM_DISTANCE = 0.7
 DEFAULT_LLOYD_STEPS = 5
 MAXIMUM_DARTS = 2000  # for each grain
-
-
-def mean_edge(count: int, size: Floats) -> float:
-    """Edge of the cube (square) that holds the mean cell.
-
-    Parameters
-    ----------
-    count : int
-        Number of grains.
-    size : (d,) array
-        Box edges [m].
-
-    Returns
-    -------
-    float
-        Edge [m].
-    """
-    return float((np.prod(size) / count) ** (1 / len(size)))
 
 
 def wrapped(points: Floats, size: Floats) -> Floats:
@@ -224,7 +206,7 @@ def place_seeds(
     """
     check_seeding(seeding, minimum_distance, lloyd_steps)
     if seeding == "minimum-distance":
-        distance = minimum_distance or DEFAULT_MINIMUM_DISTANCE * mean_edge(count, size)
+        distance = minimum_distance or DEFAULT_MINIMUM_DISTANCE * mean_cell_edge(size, count)
         return minimum_distance_seeds(count, size, distance, generator, periodic=periodic)
     seeds = poisson_seeds(count, size, generator)
     if seeding == "lloyd":

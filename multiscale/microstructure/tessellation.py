@@ -20,6 +20,7 @@ from multiscale.microstructure.power_cells import (
     encode_rows,
     following_corner,
     lexicographically_negative,
+    mean_cell_edge,
     measure,
     unique_rows,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Tessellation",
     "measure",
     "tessellate",
+    "tessellation_of",
 ]
 
 # In units of the mean cell edge to the power d − 1: facets of cospherical (lattice) seeds
@@ -224,10 +226,30 @@ def tessellate(
     seeds, size = np.asarray(seeds, dtype=float), np.asarray(size, dtype=float)
     weights = np.zeros(len(seeds)) if weights is None else np.asarray(weights, dtype=float)
     check_seeds(seeds, weights, size)
-    dimension = len(size)
-    unit = float((np.prod(size) / len(seeds)) ** (1 / dimension))
+    unit = mean_cell_edge(size, len(seeds))
     cells = measure(seeds / unit, weights / unit**2, size / unit, periodic=periodic)
-    table = cells.table
+    return tessellation_of(cells, size, periodic=periodic)
+
+
+def tessellation_of(cells: Cells, size: Floats, *, periodic: bool) -> Tessellation:
+    """Gather the tables of a measured power diagram, in metres.
+
+    Parameters
+    ----------
+    cells : Cells
+        Measured facets and cells, in mean cell edges.
+    size : (d,) array
+        Box edges [m].
+    periodic : bool
+        Whether the box repeats.
+
+    Returns
+    -------
+    Tessellation
+        Cells, facets, lines and points.
+    """
+    dimension, table = len(size), cells.table
+    unit = mean_cell_edge(size, len(cells.volumes))
     real = table.area > LEAST_AREA
     wall = np.zeros(len(table), dtype=bool) if periodic else table.image.any(axis=1)
     if dimension == 3:

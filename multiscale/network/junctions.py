@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from multiscale.errors import ComputationError
 from multiscale.microstructure import Polycrystal
-from multiscale.microstructure.tessellation import LEAST_AREA, Cells, measure
+from multiscale.microstructure.power_cells import (
+    Cells,
+    following_corner,
+    lexicographically_negative,
+    mean_cell_edge,
+    unique_rows,
+)
+from multiscale.microstructure.tessellation import LEAST_AREA
 from multiscale.network.grains import Floats, Integers
 
 
@@ -65,10 +72,8 @@ def facet_junctions(crystal: Polycrystal, facets: int) -> Junctions:
         If the facets found are not those of the tessellation.
     """
     seeds, size = np.asarray(crystal.seeds, dtype=float), np.asarray(crystal.size, dtype=float)
-    unit = float((np.prod(size) / len(seeds)) ** (1 / len(size)))
-    weights = np.asarray(crystal.weights, dtype=float) / unit**2
-    cells = measure(seeds / unit, weights, size / unit, periodic=bool(crystal.periodic))
-    table = cells.table
+    unit = mean_cell_edge(size, len(seeds))
+    cells, table = crystal.diagram, crystal.diagram.table
     kept = table.area > LEAST_AREA
     if not crystal.periodic:
         kept &= ~table.image.any(axis=1)
@@ -111,14 +116,12 @@ def _points(cells: Cells, size: Floats) -> Edges:
 
 def _lines(cells: Cells, size: Floats) -> Edges:
     corners, table = cells.corners, cells.table
-    starts = np.flatnonzero(np.diff(corners.facet, prepend=-1))
-    following = np.arange(1, len(corners.facet) + 1)
-    following[np.append(starts[1:], len(corners.facet)) - 1] = starts
+    following = following_corner(corners.facet)
     point = cells.vertices.position[corners.vertex] + corners.shift * size
     start, end = corners.vertex, corners.vertex[following]
     offset = corners.shift[following] - corners.shift
     # an edge is known by its ends, the lesser first, and by the offset between them
-    turned = (start > end) | ((start == end) & (_leading_sign(offset) < 0))
+    turned = (start > end) | ((start == end) & lexicographically_negative(offset))
     frame = np.where(turned[:, None], corners.shift[following], corners.shift)
     key = np.column_stack(
         [
@@ -127,15 +130,9 @@ def _lines(cells: Cells, size: Floats) -> Edges:
             np.where(turned[:, None], -offset, offset),
         ]
     )
-    junction = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
+    junction = unique_rows(key)[1]
     edge = point[following] - point
     outward = np.cross(edge, table.normal[corners.facet])
     middle = (point + point[following]) / 2
     real = (start != end) | offset.any(axis=1)
     return corners.facet[real], junction[real], frame[real], outward[real], middle[real]
-
-
-def _leading_sign(rows: Integers) -> Integers:
-    """Sign of the first entry of each row that is not zero."""
-    weight = 3 ** np.arange(rows.shape[1])[::-1]
-    return np.sign(np.sign(rows) @ weight)

@@ -226,15 +226,16 @@ def normals_from_seeds(axis, labels, images, seeds, size, index, wraps):  # type
     out = np.zeros((axis.size, d))
     for f in range(axis.size):
         i, j, k = index[f, 0], index[f, 1], index[f, 2]
-        upper = index[f].copy()
-        upper[axis[f]] = (upper[axis[f]] + 1) % labels.shape[axis[f]]
-        p, q, r = upper[0], upper[1], upper[2]
+        p, q, r = i + (axis[f] == 0), j + (axis[f] == 1), k + (axis[f] == 2)
+        if wraps[f]:
+            p, q, r = p % labels.shape[0], q % labels.shape[1], r % labels.shape[2]
+        lower, upper = labels[i, j, k], labels[p, q, r]
         norm = 0.0
         for a in range(d):
             turn = float(images[p, q, r, a]) - float(images[i, j, k, a])
             if wraps[f] and a == axis[f]:
                 turn += 1.0
-            delta = seeds[labels[p, q, r], a] - seeds[labels[i, j, k], a] + turn * size[a]
+            delta = seeds[upper, a] - seeds[lower, a] + turn * size[a]
             out[f, a] = delta
             norm += delta * delta
         for a in range(d):

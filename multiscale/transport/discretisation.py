@@ -22,6 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.numerics import ConductanceGraph
+from multiscale.transport._face_kernels import count_faces, encode, films_on_faces, list_faces
 from multiscale.transport.boundary_model import (
     LARGEST_REPLACEMENT,
     NEGLIGIBLE_SHEET,
@@ -182,26 +183,25 @@ def boundary_faces(
     wraps : (m,) int8 ndarray
         One for faces across the box.
     """
-    parts = []
-    for a in range(dimension):
-        different = labels != np.roll(labels, -1, axis=a)
-        if images is not None:
-            turn = np.roll(images, -1, axis=a) - images
-            at_end = [slice(None)] * 3
-            at_end[a] = slice(-1, None)
-            turn[(*at_end, slice(a, a + 1))] += 1
-            different |= (turn != 0).any(axis=-1)
-        if not periodic:
-            end = [slice(None)] * 3
-            end[a] = slice(-1, None)
-            different[tuple(end)] = False
-        where = np.argwhere(different).astype(np.int32)
-        parts.append((np.full(len(where), a, np.int8), where, where[:, a] == labels.shape[a] - 1))
-    return (
-        np.concatenate([part[0] for part in parts]),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]).astype(np.int8),
-    )
+    owner, turn = _owners(labels, images, dimension)
+    count = count_faces(owner, turn, periodic)
+    axis = np.repeat(np.arange(dimension, dtype=np.int8), count)
+    index = np.empty((axis.size, 3), np.int32)
+    wraps = np.empty(axis.size, np.int8)
+    list_faces(owner, turn, periodic, index, wraps)
+    return axis, index, wraps
+
+
+def _owners(
+    labels: NDArray[np.int32], images: NDArray[np.int8] | None, dimension: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One number for grain and box offset, and what it gains by one box along each axis."""
+    if images is None:
+        return labels.astype(np.int64), np.zeros(dimension, np.int64)
+    least = int(images.min())
+    base = int(images.max()) - least + 2
+    turn = base ** np.arange(dimension, dtype=np.int64)
+    return encode(labels, images, least, turn, base**dimension), turn
 
 
 def film_table(
@@ -227,13 +227,13 @@ def film_table(
     sheet : (m,) ndarray
         G of each face.
     """
-    lower, upper = bulk[faces.lower], bulk[faces.upper]
-    resistance = np.stack(
-        [table.resistance(classes, lower), table.resistance(classes, upper)], axis=1
+    kind = np.arange(-1, len(table.names))[:, None]  # −1, no film, comes first
+    resistance = table.resistance(kind, bulk)
+    sheet = table.sheet(kind[:, :, None], bulk[:, None], bulk)
+    tilted, along = films_on_faces(
+        faces.axis, faces.normal, classes, faces.lower, faces.upper, resistance, sheet, STEEPEST
     )
-    steep = np.abs(faces.normal[np.arange(faces.axis.size), faces.axis])
-    tilted = np.where(resistance > 0, resistance / np.maximum(steep, STEEPEST)[:, None], resistance)
-    return tilted, table.sheet(classes, lower, upper)
+    return tilted, along
 
 
 def face_conductances(problem: VoxelProblem, periodic: bool) -> tuple[FloatArray, FloatArray]:

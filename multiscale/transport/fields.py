@@ -447,7 +447,15 @@ class VoxelGeometry:
         Unit quaternion of each grain; an image has none.
     """
 
-    __slots__ = ("faces", "labels", "orientations", "phase", "phase_names", "spacing")
+    __slots__ = (
+        "_grain_sizes",
+        "faces",
+        "labels",
+        "orientations",
+        "phase",
+        "phase_names",
+        "spacing",
+    )
 
     def __init__(
         self,
@@ -461,6 +469,7 @@ class VoxelGeometry:
         self.labels, self.phase, self.spacing = labels, phase, spacing
         self.phase_names, self.faces = phase_names, faces
         self.orientations = orientations
+        self._grain_sizes: dict[str, float] | None = None
 
     @classmethod
     def of(
@@ -558,17 +567,19 @@ class VoxelGeometry:
         """
         if boundaries is None:
             return
+        if self._grain_sizes is None:
+            self._grain_sizes = self._measured_grains()
+        sizes = self._grain_sizes
+        check_widths(film_widths(boundaries), self.phase_names, sizes, self.spacing, scheme)
+
+    def _measured_grains(self) -> dict[str, float]:
+        """Mean grain size of each phase, from its voxels."""
         counts = np.bincount(self.labels.ravel())
         grains = np.flatnonzero(counts)
         phases = np.zeros(counts.size, np.int64)
         phases[self.labels] = self.phase
-        sizes = mean_grain_sizes(
-            counts[grains] * self.spacing.prod(),
-            phases[grains],
-            self.phase_names,
-            self.spacing.size,
-        )
-        check_widths(film_widths(boundaries), self.phase_names, sizes, self.spacing, scheme)
+        volumes = counts[grains] * self.spacing.prod()
+        return mean_grain_sizes(volumes, phases[grains], self.phase_names, self.spacing.size)
 
     def problem(self, bulk: Sequence[float], boundaries: BoundaryMap | None) -> VoxelProblem:
         """Put coefficients on the voxels and films on the faces.
@@ -615,8 +626,10 @@ def _upper(
 ) -> NDArray[np.int32]:
     """Find the voxel on the upper side of each face."""
     up = index.copy()
-    rows = np.arange(axis.size)
-    up[rows, axis] = (up[rows, axis] + 1) % np.asarray(shape)[axis]
+    for a, count in enumerate(shape):
+        column = up[:, a]
+        column += axis == a
+        column[column == count] = 0
     return up
 
 

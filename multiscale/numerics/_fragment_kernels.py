@@ -9,8 +9,8 @@ from numba import njit
 
 WAYS = 6
 SEEN, PART_OF_BODY = 1, 2
-INTERIOR = 1e-5
-"""Values of the image below this share of the largest are those of cells inside."""
+ROUNDING = 1e-13
+"""Below this share of what its links would give one by one, a value is rounding."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -151,6 +151,7 @@ def _image(  # noqa: C901
     even, odd = {np.int64(0): 0.0}, {np.int64(0): 0.0}
     even.clear()
     odd.clear()
+    largest, scale = 0.0, 0.0
     for p in range(values.size):
         c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
         if c == 0 or values[p] == 0.0:
@@ -165,6 +166,8 @@ def _image(  # noqa: C901
             even[other] = even.get(other, 0.0) + np.float64(link) * values[p]
             diagonal += np.float64(link)
         odd[number] = odd.get(number, 0.0) + values[p] * diagonal
+        largest = max(largest, values[p] * diagonal)
+        scale += values[p] * values[p] * diagonal
     for other, inflow in even.items():
         i, rest = other // (ny * m), other % (ny * m)
         j, k = rest // m, rest % m
@@ -179,17 +182,15 @@ def _image(  # noqa: C901
             if inverse[1, x, y, z] > 0.0:
                 number = (x * ny + y) * m + z
                 odd[number] = odd.get(number, 0.0) - link * value
-    energy, largest = 0.0, 0.0
-    for value in odd.values():
-        largest = max(largest, abs(value))
+    energy = 0.0
     for p in range(values.size):
         if region[p, 0] == 1 and values[p] != 0.0:
             energy += values[p] * odd[(region[p, 1] * ny + region[p, 2]) * m + region[p, 3]]
     for number, value in odd.items():
-        if abs(value) > INTERIOR * largest:
+        if abs(value) > ROUNDING * largest:
             image_cells.append(number)
             image.append(value)
-    return energy
+    return energy if energy > ROUNDING * scale else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

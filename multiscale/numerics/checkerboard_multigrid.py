@@ -44,10 +44,10 @@ SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Axes = tuple[Axis, Axis, Axis]
 
-RELAXATION = 0.5
+RELAXATION = 0.55
 """Factor on the coarse links of joined axes: what piecewise-constant transfer makes too stiff.
 
-Below a half, two cycles on a level may turn the sign of what they should damp.
+Well above a half: below it, two cycles on a level turn the sign of what they should damp.
 """
 COARSEST = 100
 """At most this many cells are solved directly."""

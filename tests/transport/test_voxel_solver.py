@@ -286,7 +286,6 @@ class TestMemory:
         taken = self.peak(lambda: solve_field(field, np.ones(3), boundary, rtol=1e-6))
         assert 30 * field.size < taken <= 45 * field.size
 
-    @pytest.mark.xfail(reason="the public path copies the field and stores grains of a plain one")
     @pytest.mark.parametrize("boundary", BOUNDARIES)
     @pytest.mark.parametrize("kind", ["float64", "float32", "file"])
     def test_measured_from_the_public_face(self, images, kind, boundary, tmp_path):

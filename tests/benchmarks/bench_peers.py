@@ -191,29 +191,24 @@ TITLES = {
     "fipy": "FiPy CG",
 }
 MODULES = {
-    "pyamg-rs": ("pyamg", "pyamg"),
-    "pyamg-sa": ("pyamg", "pyamg"),
-    "amgcl": ("pyamgcl", "pyamgcl"),
-    "taufactor": ("taufactor", "taufactor"),
-    "openimpala": ("openimpala", "openimpala"),
-    "fipy": ("fipy", "fipy"),
+    "pyamg-rs": ("pyamg",),
+    "pyamg-sa": ("pyamg",),
+    "amgcl": ("pyamgcl",),
+    "taufactor": ("torch", "taufactor"),
+    "openimpala": ("openimpala",),
+    "fipy": ("fipy",),
 }
 HINTS = {
-    "amgcl": "compiled from source, which needs the headers of Boost",
-    "taufactor": "needs torch",
-    "openimpala": "has wheels for some systems only",
+    "pyamgcl": "; it is compiled from source, which needs the headers of Boost",
+    "openimpala": "; it has wheels for some systems only",
 }
 
 
 def missing(peer):
     """Say why a peer cannot run here; empty if it can."""
-    module, package = MODULES[peer]
-    try:
+    for module in MODULES[peer]:
         if importlib.util.find_spec(module) is None:
-            hint = f"; {HINTS[peer]}" if peer in HINTS else ""
-            return f"{package} is not installed{hint}"
-    except (ImportError, ValueError) as error:
-        return str(error)
+            return f"{module} is not installed{HINTS.get(module, '')}"
     return ""
 
 

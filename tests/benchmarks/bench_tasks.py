@@ -4,6 +4,7 @@ Usage: python bench_tasks.py '{"task": "ours", "n": 64, ...}'; the last line pri
 result in JSON. Threads are set by the caller through the environment, before numba starts.
 """
 
+import contextlib
 import gc
 import json
 import resource
@@ -68,10 +69,8 @@ class Peak:
 
     def __init__(self):
         gc.collect()
-        try:  # the high-water mark falls to what is resident now
+        with contextlib.suppress(OSError):  # the high-water mark falls to what is resident now
             Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass
         self._before = self._now()
 
     @staticmethod

@@ -19,7 +19,7 @@ from bench_problems import Problem, crystal, ends_of, field
 from numba import config, get_num_threads, njit, prange, set_num_threads
 
 import multiscale as ms
-from multiscale.numerics import checkerboard_multigrid
+from multiscale.numerics import checkerboard_multigrid, fragments
 from multiscale.transport import voxel_solver
 from multiscale.transport.islands import carriers
 
@@ -236,7 +236,7 @@ def profile(n, structure, contrast, boundary, repeats):
 
         return wrapped
 
-    for module in (voxel_solver, checkerboard_multigrid):
+    for module in (voxel_solver, checkerboard_multigrid, fragments):
         for name, value in list(vars(module).items()):
             if hasattr(value, "py_func"):
                 setattr(module, name, timed(name, value))

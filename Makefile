@@ -1,14 +1,16 @@
 # make run   the LLZO | LiCoO2 study, from an empty folder to its report
 # make test  all checks and tests
+# make bench the flux solver beside others
 # Each does its own set-up; both may be repeated.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STUDY ?= runs/llzo-lco
+BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size boundary-accuracy bench-schemes test check unit slow lowest clean
+.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -24,6 +26,10 @@ boundary-accuracy: $(VENV)/.core
 
 bench-schemes: $(VENV)/.core
 	$(BIN)/python tests/benchmarks/bench_schemes.py
+
+# beside other solvers, in an environment of its own; BENCH=--quick to see whether it runs
+bench: .venv-bench/.done
+	.venv-bench/bin/python tests/benchmarks/bench_solver.py $(BENCH)
 
 test: check unit
 
@@ -51,6 +57,19 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.core
 
+# Other solvers: each that does not install is left out, and the benchmark says so. pyamgcl is
+# compiled, in minutes, and needs the headers of Boost (CPLUS_INCLUDE_PATH names their folder
+# where the compiler does not find them); OpenImpala's core needs the system's Open MPI.
+.venv-bench/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --editable . pybind11 setuptools wheel
+	for peer in pyamgcl 'torch==2.13.*' taufactor openimpala; do \
+	  .venv-bench/bin/python -m pip install --quiet --no-build-isolation "$$peer" \
+	    > .venv-bench/install.log 2>&1 || { echo "left out: $$peer does not install"; \
+	    mv .venv-bench/install.log ".venv-bench/failed-$${peer%%=*}.log"; }; \
+	done
+	touch $@
+
 # the tests on the lowest versions that pyproject.toml allows
 lowest: $(BIN)/python
 	$(PYTHON) -m venv .venv-lowest
@@ -60,4 +79,4 @@ lowest: $(BIN)/python
 	.venv-lowest/bin/python -m pytest -q -n 2 -m "not slow"
 
 clean:
-	rm -rf $(VENV) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-lowest .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

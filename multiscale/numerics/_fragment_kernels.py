@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 WAYS = 6
-SEEN, PART_OF_BODY = 1, 2
+SEEN, PART_OF_BODY, PARTED = 1, 2, 4
 ROUNDING = 1e-13
 """Below this share of what its links would give one by one, a value is rounding."""
 
@@ -35,23 +35,43 @@ def _neighbour(links, c, i, j, k, way):
     return links[5, i, j, k], i, j, k + 1 if k < m - 1 else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _strongest(links, c, i, j, k):
-    strongest = np.float32(0.0)
-    for way in range(WAYS):
-        strongest = max(strongest, _neighbour(links, c, i, j, k, way)[0])
-    return strongest
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _positive(link):
+    return link if link > 0.0 else np.float32(np.inf)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _is_weak(link, least):
-    return 0.0 < link < least
+def _extremes(links, c, i, im, j, jm, top, low):
+    """Strongest and weakest link of each cell of a row; zero is none."""
+    m = top.size
+    o = 1 - c
+    for k in range(m):
+        e, f, g = links[c, i, j, k], links[o, im, j, k], links[2 + c, i, j, k]
+        h, p = links[2 + o, i, jm, k], links[4, i, j, k]
+        top[k] = max(max(max(e, f), max(g, h)), p)
+        low[k] = min(
+            min(min(_positive(e), _positive(f)), min(_positive(g), _positive(h))), _positive(p)
+        )
+    shift = 1 if (i + j + c) & 1 == 0 else 0
+    for k in range(shift, m):
+        last = links[5, i, j, k - shift]
+        top[k] = max(top[k], last)
+        low[k] = min(low[k], _positive(last))
+    if shift == 1:
+        last = links[5, i, j, m - 1]
+        top[0] = max(top[0], last)
+        low[0] = min(low[0], _positive(last))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _flood(links, inverse, marks, weak, largest, c, i, j, k, cells):
+def _flood(links, inverse, top, marks, weak, largest, c, i, j, k, cells):
     """Follow strong links; return the number of cells, 0 if they belong to a larger body."""
-    least = weak * _strongest(links, c, i, j, k)
+    least = weak * top[c, i, j, k]
+    for way in range(WAYS):  # most have a neighbour that is known to belong to one
+        link, x, y, z = _neighbour(links, c, i, j, k, way)
+        if link >= least and marks[1 - c, x, y, z] == PART_OF_BODY:
+            marks[c, i, j, k] = PART_OF_BODY
+            return 0
     cells[0, 0], cells[0, 1], cells[0, 2], cells[0, 3] = c, i, j, k
     marks[c, i, j, k] = SEEN
     count, head, body = 1, 0, False
@@ -63,16 +83,17 @@ def _flood(links, inverse, marks, weak, largest, c, i, j, k, cells):
             if link < least:
                 continue
             mark = marks[1 - c, x, y, z]
-            if mark == 0 and link < weak * _strongest(links, 1 - c, x, y, z):
+            if mark == SEEN:
+                continue
+            if mark != PART_OF_BODY and link < weak * top[1 - c, x, y, z]:
                 continue  # a better conductor's bridge to this poor one
             if mark == PART_OF_BODY or inverse[1 - c, x, y, z] == 0.0 or count == largest:
                 body = True
                 break
-            if mark == 0:
-                marks[1 - c, x, y, z] = SEEN
-                cells[count, 0], cells[count, 1] = 1 - c, x
-                cells[count, 2], cells[count, 3] = y, z
-                count += 1
+            marks[1 - c, x, y, z] = SEEN
+            cells[count, 0], cells[count, 1] = 1 - c, x
+            cells[count, 2], cells[count, 3] = y, z
+            count += 1
     if body:
         for p in range(count):
             marks[cells[p, 0], cells[p, 1], cells[p, 2], cells[p, 3]] = PART_OF_BODY
@@ -80,16 +101,21 @@ def _flood(links, inverse, marks, weak, largest, c, i, j, k, cells):
     return count
 
 
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _enlist(region, total, slots, c, i, j, k):
+    """Give a cell a number if it has none yet; return how many have."""
+    if slots[c, i, j, k] < 0:
+        slots[c, i, j, k] = total
+        region[total, 0], region[total, 1], region[total, 2], region[total, 3] = c, i, j, k
+        return total + 1
+    return total
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _surround(links, inverse, weak, cells, count, reach, most, places, region):
-    """List a fragment and the poor conductor within ``reach`` cells of it."""
-    _, nx, ny, m = links.shape
-    c, i, j, k = cells[0, 0], cells[0, 1], cells[0, 2], cells[0, 3]
-    least = weak * _strongest(links, c, i, j, k)
-    for p in range(count):
-        c, i, j, k = cells[p, 0], cells[p, 1], cells[p, 2], cells[p, 3]
-        places[((c * nx + i) * ny + j) * m + k] = p
-        region[p] = cells[p]
+def _surround(links, inverse, top, weak, region, count, reach, most, slots):
+    """Add to a fragment the poor conductor within ``reach`` cells; return their number."""
+    c, i, j, k = region[0, 0], region[0, 1], region[0, 2], region[0, 3]
+    least = weak * top[c, i, j, k]
     begin, end = 0, count
     for _ in range(reach):
         total = end
@@ -97,29 +123,17 @@ def _surround(links, inverse, weak, cells, count, reach, most, places, region):
             c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
             for way in range(WAYS):
                 link, x, y, z = _neighbour(links, c, i, j, k, way)
-                if link == 0.0 or link >= least or total == most:
+                if link == 0.0 or link >= least or total >= most:
                     continue
-                number = (((1 - c) * nx + x) * ny + y) * m + z
-                if number in places or inverse[1 - c, x, y, z] == 0.0:
-                    continue
-                if _strongest(links, 1 - c, x, y, z) >= least:
-                    continue  # another good conductor
-                places[number] = total
-                region[total, 0], region[total, 1] = 1 - c, x
-                region[total, 2], region[total, 3] = y, z
-                total += 1
+                if inverse[1 - c, x, y, z] > 0.0 and top[1 - c, x, y, z] < least:
+                    total = _enlist(region, total, slots, 1 - c, x, y, z)
         begin, end = end, total
     return end
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _direction(links, inverse, weak, cells, count, reach, sweeps, most):
+def _direction(links, inverse, region, count, total, sweeps, slots):
     """One on a fragment, and nearly harmonic in the poor conductor around it."""
-    _, nx, ny, m = links.shape
-    places = {np.int64(0): np.int64(0)}
-    places.clear()
-    region = np.empty((max(most, count), 4), np.int64)
-    total = _surround(links, inverse, weak, cells, count, reach, most, places, region)
     values = np.zeros(total)
     values[:count] = 1.0
     beside = np.full((total - count, WAYS), -1)
@@ -128,10 +142,8 @@ def _direction(links, inverse, weak, cells, count, reach, sweeps, most):
         c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, c, i, j, k, way)
-            number = (((1 - c) * nx + x) * ny + y) * m + z
-            if link > 0.0 and number in places:
-                beside[p - count, way] = places[number]
-                share[p - count, way] = link * inverse[c, i, j, k]
+            beside[p - count, way] = slots[1 - c, x, y, z]
+            share[p - count, way] = link * inverse[c, i, j, k]
     for _ in range(sweeps):
         for p in range(total - count):
             value = 0.0
@@ -139,58 +151,111 @@ def _direction(links, inverse, weak, cells, count, reach, sweeps, most):
                 if beside[p, way] >= 0:
                     value += share[p, way] * values[beside[p, way]]
             values[count + p] = value
-    return region[:total], values
+    return values
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _link_sum(links, c, i, j, k):
+    """Diagonal, summed anew: energies are small differences of large numbers."""
+    total = 0.0
+    for way in range(WAYS):
+        total += np.float64(_neighbour(links, c, i, j, k, way)[0])
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _image(  # noqa: C901
-    links, inverse, region, values, flat, weights, image_cells, image
-):
-    """Matrix, reduced to the odd cells, times a direction; return its energy."""
-    _, _, ny, m = links.shape
-    even, odd = {np.int64(0): 0.0}, {np.int64(0): 0.0}
-    even.clear()
-    odd.clear()
-    largest, scale = 0.0, 0.0
-    for p in range(values.size):
+def _image(links, inverse, region, values, slots):
+    """Matrix, reduced to the odd cells, times a direction.
+
+    Returns its values on cells of the region, which grows, and their number.
+    """
+    direction = values.size
+    total = direction
+    image = np.zeros(region.shape[0])
+    for p in range(direction):
         c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
-        if c == 0 or values[p] == 0.0:
+        if c == 0:
             continue
-        number = (i * ny + j) * m + k
-        flat.append(number)
-        weights.append(values[p])
-        diagonal = 0.0  # summed anew: the energy is a small difference of large numbers
+        image[p] += values[p] * _link_sum(links, 1, i, j, k)
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, 1, i, j, k, way)
-            other = (x * ny + y) * m + z
-            even[other] = even.get(other, 0.0) + np.float64(link) * values[p]
-            diagonal += np.float64(link)
-        odd[number] = odd.get(number, 0.0) + values[p] * diagonal
-        largest = max(largest, values[p] * diagonal)
-        scale += values[p] * values[p] * diagonal
-    for other, inflow in even.items():
-        i, rest = other // (ny * m), other % (ny * m)
-        j, k = rest // m, rest % m
-        if inverse[0, i, j, k] == 0.0 or inflow == 0.0:
+            if inverse[0, x, y, z] > 0.0:
+                total = _enlist(region, total, slots, 0, x, y, z)
+                image[slots[0, x, y, z]] += np.float64(link) * values[p]
+    touched = total
+    for p in range(touched):
+        c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
+        if c == 1 or image[p] == 0.0:
             continue
-        diagonal = 0.0
-        for way in range(WAYS):
-            diagonal += np.float64(_neighbour(links, 0, i, j, k, way)[0])
-        value = inflow / diagonal
+        value = image[p] / _link_sum(links, 0, i, j, k)
         for way in range(WAYS):
             link, x, y, z = _neighbour(links, 0, i, j, k, way)
             if inverse[1, x, y, z] > 0.0:
-                number = (x * ny + y) * m + z
-                odd[number] = odd.get(number, 0.0) - link * value
-    energy = 0.0
+                total = _enlist(region, total, slots, 1, x, y, z)
+                image[slots[1, x, y, z]] -= np.float64(link) * value
+    return image, total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _append(links, region, values, image, total, flat, weights, image_cells, parts):
+    """Append the odd cells of a direction and of its image; return its energy."""
+    _, _, ny, m = links.shape
+    energy, largest, scale = 0.0, 0.0, 0.0
     for p in range(values.size):
-        if region[p, 0] == 1 and values[p] != 0.0:
-            energy += values[p] * odd[(region[p, 1] * ny + region[p, 2]) * m + region[p, 3]]
-    for number, value in odd.items():
-        if abs(value) > ROUNDING * largest:
-            image_cells.append(number)
-            image.append(value)
+        if region[p, 0] == 0 or values[p] == 0.0:
+            continue
+        i, j, k = region[p, 1], region[p, 2], region[p, 3]
+        flat.append((i * ny + j) * m + k)
+        weights.append(values[p])
+        energy += values[p] * image[p]
+        diagonal = _link_sum(links, 1, i, j, k)
+        largest = max(largest, values[p] * diagonal)
+        scale += values[p] * values[p] * diagonal
+    for p in range(total):
+        if region[p, 0] == 1 and abs(image[p]) > ROUNDING * largest:
+            image_cells.append((region[p, 1] * ny + region[p, 2]) * m + region[p, 3])
+            parts.append(image[p])
     return energy if energy > ROUNDING * scale else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scan(links, inverse, weak, top, marks):
+    """Store the strongest link of each cell; mark those with a much weaker one."""
+    _, nx, ny, m = links.shape
+    low = np.empty(m, np.float32)
+    for c in range(2):
+        for i in range(nx):
+            im = i - 1 if i > 0 else nx - 1
+            for j in range(ny):
+                jm = j - 1 if j > 0 else ny - 1
+                _extremes(links, c, i, im, j, jm, top[c, i, j], low)
+                for k in range(m):
+                    parted = low[k] < weak * top[c, i, j, k] and inverse[c, i, j, k] > 0.0
+                    marks[c, i, j, k] = PARTED if parted else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _search(links, inverse, top, marks, weak, largest):
+    """List the cells of all fragments, one after the other."""
+    _, nx, ny, m = links.shape
+    cells = np.empty((largest, 4), np.int64)
+    starts = [np.int64(0)]
+    found = [(np.int64(0), np.int64(0), np.int64(0), np.int64(0))]
+    found.clear()
+    for c in range(2):
+        for i in range(nx):
+            for j in range(ny):
+                for k in range(m):
+                    if marks[c, i, j, k] != PARTED:
+                        continue
+                    count = _flood(links, inverse, top, marks, weak, largest, c, i, j, k, cells)
+                    if count < 2:
+                        continue
+                    for p in range(count):
+                        cell = (cells[p, 0], cells[p, 1], cells[p, 2], cells[p, 3])
+                        found.append(cell)
+                    starts.append(np.int64(len(found)))
+    return starts, found
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -199,9 +264,10 @@ def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
 
     Those of at least ``surrounded`` cells take up to ``most`` cells within ``reach`` along.
     """
-    _, nx, ny, m = links.shape
-    marks = np.zeros((2, nx, ny, m), np.uint8)
-    cells = np.empty((largest, 4), np.int64)
+    shape = inverse.shape
+    top, marks = np.empty(shape, np.float32), np.empty(shape, np.uint8)
+    _scan(links, inverse, weak, top, marks)
+    bounds, found = _search(links, inverse, top, marks, weak, largest)
     starts, flat, weights = [np.int64(0)], [np.int64(0)], [0.0]
     image_starts, image_cells, image = [np.int64(0)], [np.int64(0)], [0.0]
     energy = [0.0]
@@ -210,45 +276,32 @@ def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
     image_cells.clear()
     image.clear()
     energy.clear()
-    for c in range(2):
-        for i in range(nx):
-            im = i - 1 if i > 0 else nx - 1
-            for j in range(ny):
-                jm = j - 1 if j > 0 else ny - 1
-                shift = 1 if (i + j + c) & 1 == 0 else 0
-                for k in range(m):
-                    low = k - shift if k >= shift else m - 1
-                    a, b, d = links[c, i, j, k], links[1 - c, im, j, k], links[2 + c, i, j, k]
-                    e, f, g = links[3 - c, i, jm, k], links[4, i, j, k], links[5, i, j, low]
-                    top = max(max(a, b, d), max(e, f, g))
-                    least = weak * top
-                    parted = _is_weak(a, least) or _is_weak(b, least) or _is_weak(d, least)
-                    parted |= _is_weak(e, least) or _is_weak(f, least) or _is_weak(g, least)
-                    if not parted:
-                        continue
-                    if marks[c, i, j, k] != 0 or inverse[c, i, j, k] == 0.0:
-                        continue
-                    count = _flood(links, inverse, marks, weak, largest, c, i, j, k, cells)
-                    if count < 2:
-                        continue
-                    near = reach if count >= surrounded else 0
-                    region, values = _direction(
-                        links, inverse, weak, cells, count, near, sweeps if near else 0, most
-                    )
-                    value = _image(
-                        links, inverse, region, values, flat, weights, image_cells, image
-                    )
-                    if value > 0.0:
-                        energy.append(value)
-                        starts.append(np.int64(len(flat)))
-                        image_starts.append(np.int64(len(image)))
-                    else:
-                        for _ in range(len(flat) - starts[-1]):
-                            flat.pop()
-                            weights.pop()
-                        for _ in range(len(image) - image_starts[-1]):
-                            image.pop()
-                            image_cells.pop()
+    slots = np.full(shape, -1, np.int32) if len(bounds) > 1 else np.empty((0, 0, 0, 0), np.int32)
+    for f in range(len(bounds) - 1):
+        count = bounds[f + 1] - bounds[f]
+        near = reach if count >= surrounded else 0
+        room = max(most, count) if near else count
+        region = np.empty((min(38 * room, slots.size), 4), np.int64)
+        for p in range(count):
+            c, i, j, k = found[bounds[f] + p]
+            _enlist(region, p, slots, c, i, j, k)
+        total = _surround(links, inverse, top, weak, region, count, near, room, slots)
+        values = _direction(links, inverse, region, count, total, sweeps if near else 0, slots)
+        parts, total = _image(links, inverse, region, values, slots)
+        value = _append(links, region, values, parts, total, flat, weights, image_cells, image)
+        for p in range(total):
+            slots[region[p, 0], region[p, 1], region[p, 2], region[p, 3]] = -1
+        if value > 0.0:
+            energy.append(value)
+            starts.append(np.int64(len(flat)))
+            image_starts.append(np.int64(len(image)))
+        else:
+            for _ in range(len(flat) - starts[-1]):
+                flat.pop()
+                weights.pop()
+            for _ in range(len(image) - image_starts[-1]):
+                image.pop()
+                image_cells.pop()
     return (
         np.array(starts),
         np.array(flat),

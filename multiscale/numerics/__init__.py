@@ -1,17 +1,22 @@
 """Solvers for conductance networks on a grid.
 
-What enters: a weighted graph (compressed rows of link conductances), the grid
-coordinates of its nodes, right-hand sides. What leaves: potentials and a
-report of how well they satisfy the equations.
+Two kinds. On a plain voxel grid every cell has a link to each neighbour and
+nothing else; the links lie in packed arrays and no matrix is assembled. Any
+other network (conducting films, elements, cut cells) is a weighted graph:
+compressed rows of link conductances and the grid coordinates of the nodes.
+What leaves is the same: potentials and how well they satisfy the equations.
 
 The matrix of a network with link conductances g and node-to-electrode
 conductances e is (A u)_i = Σ_j g_ij (u_i − u_j) + e_i u_i: symmetric positive
 semi-definite when the links are positive or come from an assembled element
 energy. Nothing here knows about materials or files.
 
-Reading order: ``graph`` (the network and its components), ``multigrid`` (the
-preconditioner), ``vertex_multigrid`` (the one for several fields on a grid's
-vertices), ``krylov`` (the iteration and its report).
+Reading order, voxel grids: ``checkerboard`` (layers and colours),
+``checkerboard_multigrid`` (levels, cycle and iteration), ``fragments`` (what
+coarse grids cannot see), ``memory`` (ask before taking). Graphs: ``graph`` (the
+network and its components), ``multigrid`` (the preconditioner),
+``vertex_multigrid`` (the one for several fields on a grid's vertices),
+``krylov`` (the iteration and its report).
 """
 
 from multiscale.numerics.graph import ConductanceGraph, connected_parts, merge_links

@@ -10,8 +10,10 @@ D_eff from the mean energy and from the mean flux. Assumptions: linear, steady,
 local equilibrium across films up to their areal resistance; films much thinner
 than grains.
 
-Reading order: ``boundary_model``, ``fields``, ``discretisation``,
-``cell_problem``, ``effective``, ``flux`` (films on voxel faces); ``cut_cells``,
+Reading order: ``boundary_model``, ``fields``, ``discretisation`` (what is
+solved); ``islands``, ``voxel_solver`` (plain fields and films that only resist,
+without a matrix); ``cell_problem`` (films that conduct along themselves, on a
+graph); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
 their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.

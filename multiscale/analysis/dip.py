@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import InputError, describe
+from multiscale.numerics.compiling import kernel
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def _null_dips(n: int, resamples: int, seed: int) -> Floats:
     return np.sort([_dip(np.sort(rng.random(n))) for _ in range(resamples)])
 
 
-@njit(cache=True)
+@kernel()
 def _hull(
     x: Floats, y: Floats, low: int, high: int, sign: float, out: Floats, touch: Floats
 ) -> None:
@@ -98,7 +98,7 @@ def _hull(
     out[high] = y[high]
 
 
-@njit(cache=True)
+@kernel()
 def _dip(values: Floats) -> float:
     n = values.size
     x = np.empty(n)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from multiscale.microstructure.rasteriser import compiled
+from multiscale.numerics.compiling import kernel
 
 
-@compiled
+@kernel()
 def mark(labels, phases, types, periodic, bits):  # type: ignore[no-untyped-def]
     """Set the bit of each type, 0 to 7, that a voxel has a face on."""
     shape = labels.shape
@@ -28,7 +28,7 @@ def mark(labels, phases, types, periodic, bits):  # type: ignore[no-untyped-def]
                         bits[x, y, z] |= np.uint8(1 << kind)
 
 
-@compiled
+@kernel()
 def _lay(row, shift, periodic, target):  # type: ignore[no-untyped-def]
     """Lay a line, shifted, over another one."""
     n = row.size
@@ -41,7 +41,7 @@ def _lay(row, shift, periodic, target):  # type: ignore[no-untyped-def]
             target[k] |= row[k - shift - n]
 
 
-@compiled
+@kernel()
 def spread(bits, across, reach, periodic):  # type: ignore[no-untyped-def]
     """Union of the bits in a ball about each voxel."""
     shape = bits.shape
@@ -70,7 +70,7 @@ def spread(bits, across, reach, periodic):  # type: ignore[no-untyped-def]
     return near
 
 
-@compiled
+@kernel()
 def add_bits(bits, count):  # type: ignore[no-untyped-def]
     """Add the number of bits set in each byte."""
     table = np.zeros(256, np.int8)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from multiscale.microstructure.rasteriser import compiled
+from multiscale.numerics.compiling import kernel
 
 
-@compiled
+@kernel()
 def polygon_order(facet, point, normal):  # type: ignore[no-untyped-def]
     """Sort the corners of each facet about their mean; return the means and the order.
 

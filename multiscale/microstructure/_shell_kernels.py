@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from multiscale.microstructure.rasteriser import compiled
+from multiscale.numerics.compiling import kernel
 
 
-@compiled
+@kernel()
 def shell_sums(values, pairs, first, second, third, width, last):  # type: ignore[no-untyped-def]
     """Sum of values and of pairs, and mean radius, of each shell 0 to ``last``.
 

@@ -10,39 +10,19 @@ few that are left. The result is that of comparing all (``naive_labels``).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import RecipeError, describe
 from multiscale.microstructure.power_diagram import Floats
+from multiscale.numerics.compiling import kernel
 
 BLOCK = 4  # voxels along an edge of the smallest block; each level is four times the last
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile with numba, keeping the machine code on disk where a folder allows it.
-
-    Parameters
-    ----------
-    function : callable
-        Kernel.
-
-    Returns
-    -------
-    callable
-        Compiled kernel; recompiled by each process if no cache folder can be written.
-    """
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
-
-
-@compiled
+@kernel()
 def _sift(candidates, count, position, weight, centre, half, slack, kept):  # type: ignore[no-untyped-def]
     """Keep the copies that can win somewhere in a block; return how many."""
     best = -1
@@ -68,7 +48,7 @@ def _sift(candidates, count, position, weight, centre, half, slack, kept):  # ty
     return number
 
 
-@compiled
+@kernel()
 def _fill(low, high, candidates, count, position, weight, spacing, winner):  # type: ignore[no-untyped-def]
     """Compare the candidates in each voxel of a block."""
     for i in range(low[0], high[0]):
@@ -93,7 +73,7 @@ def _fill(low, high, candidates, count, position, weight, spacing, winner):  # t
                 winner[i, j, k] = best
 
 
-@compiled
+@kernel()
 def _block(low, high, edge, index, first, last):  # type: ignore[no-untyped-def]
     """Set the bounds of one block of a region; false once past the last block."""
     for a in range(2, -1, -1):
@@ -104,7 +84,7 @@ def _block(low, high, edge, index, first, last):  # type: ignore[no-untyped-def]
     return index == 0
 
 
-@compiled
+@kernel()
 def _sift_block(first, last, spacing, candidates, count, position, weight, slack, kept):  # type: ignore[no-untyped-def]
     """Sift the candidates of one block, over the centres of its voxels."""
     centre = np.empty(3)
@@ -115,7 +95,7 @@ def _sift_block(first, last, spacing, candidates, count, position, weight, slack
     return _sift(candidates, count, position, weight, centre, half, slack, kept)
 
 
-@compiled
+@kernel()
 def _rasterise(position, weight, spacing, slack, winner):  # type: ignore[no-untyped-def]
     """Fill ``winner`` with the number of the copy that wins in each voxel."""
     everything = np.arange(len(weight))
@@ -274,14 +254,14 @@ class Raster:
         return self._winner
 
 
-@compiled
+@kernel()
 def _grains(winner, count, labels):  # type: ignore[no-untyped-def]
     """Turn numbers of copies into numbers of grains, of which there are ``count`` copies each."""
     for i in range(winner.size):
         labels[i] = winner[i] // count
 
 
-@compiled
+@kernel()
 def _grains_and_images(winner, offsets, labels, images):  # type: ignore[no-untyped-def]
     """Turn numbers of copies into grains and box offsets."""
     for i in range(winner.size):

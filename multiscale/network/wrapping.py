@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
+
+from multiscale.numerics.compiling import kernel
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -87,7 +88,7 @@ def wrapping_clusters(
     return Clusters(label, shift, wraps[roots[order]])
 
 
-@njit(cache=True)
+@kernel()
 def _find(node: int, parent: Integers, shift: Integers) -> int:
     root = node
     while parent[root] != root:
@@ -114,7 +115,7 @@ def _find(node: int, parent: Integers, shift: Integers) -> int:
     return root
 
 
-@njit(cache=True)
+@kernel()
 def _unite(
     nodes: int, first: Integers, second: Integers, image: Integers, active: Bools
 ) -> tuple[Integers, Integers, Bools]:

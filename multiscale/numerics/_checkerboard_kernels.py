@@ -17,7 +17,9 @@ done again rather than shared.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from multiscale.numerics.compiling import kernel
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 RING = 4
@@ -27,7 +29,7 @@ FIELDS = {"shape": 0, "starts": 4, "count": 12}
 """Columns of the table of coarse levels."""
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _gather(links, c, v, here, below, above, i, im, j, jm, jp, out):
     """Sum links times neighbours for a row of colour c; v holds the other colour.
 
@@ -53,7 +55,7 @@ def _gather(links, c, v, here, below, above, i, im, j, jm, jp, out):
         out[m - 1] += links[5, i, j, m - 1] * v[here, j, 0]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _row_sum(links, c, i, im, j, jm, out):
     """Sum the links of a row of colour c, in double precision."""
     m = links.shape[3]
@@ -75,7 +77,7 @@ def _row_sum(links, c, i, im, j, jm, out):
             out[k] += links[5, i, j, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _inverse_slab(links, tiny, inverse, first, last):
     _, nx, ny, m = links.shape
     total = np.empty(m)
@@ -89,7 +91,7 @@ def _inverse_slab(links, tiny, inverse, first, last):
                     inverse[c, i, j, k] = 1.0 / total[k] if total[k] > tiny else 0.0
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def inverse_diagonal(links, tiny, inverse, threads):
     """Fill 1/Σ links of both colours; zero where a cell has next to none."""
     nx = links.shape[1]
@@ -100,7 +102,7 @@ def inverse_diagonal(links, tiny, inverse, threads):
             _inverse_slab(links, tiny, inverse, t * nx // threads, (t + 1) * nx // threads)
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _product_slab(links, inverse, p, q, first, last):
     """Apply the matrix, reduced to the odd cells; return p·q of planes first … last − 1."""
     nx, ny, m = p.shape
@@ -135,7 +137,7 @@ def _product_slab(links, inverse, p, q, first, last):
     return dot
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def product(links, inverse, p, q, threads):
     """Apply the reduced matrix, q = S p; return p·q."""
     nx = p.shape[0]
@@ -147,7 +149,7 @@ def product(links, inverse, p, q, threads):
     return parts.sum()
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _advance_slab(u, p, r, q, alpha, first, last):
     _, ny, m = u.shape
     total = 0.0
@@ -161,7 +163,7 @@ def _advance_slab(u, p, r, q, alpha, first, last):
     return total
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def advance(u, p, r, q, alpha, threads):
     """Step along p: u += α p, r −= α q; return r·r."""
     nx = u.shape[0]
@@ -173,7 +175,7 @@ def advance(u, p, r, q, alpha, threads):
     return parts.sum()
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _turn_slab(p, z, scale, beta, first, last):
     _, ny, m = p.shape
     for i in range(first, last):
@@ -182,7 +184,7 @@ def _turn_slab(p, z, scale, beta, first, last):
                 p[i, j, k] = scale * z[i, j, k] + beta * p[i, j, k]
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def turn(p, z, scale, beta, threads):
     """Take the next direction, p = scale z + β p."""
     nx = p.shape[0]
@@ -193,7 +195,7 @@ def turn(p, z, scale, beta, threads):
             _turn_slab(p, z, scale, beta, t * nx // threads, (t + 1) * nx // threads)
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _start_plane(inverse, b, scale, x, again, i, ring, slot):
     """Put the odd cells' values before a sweep into a ring: b/diagonal, or what is there."""
     _, ny, m = b.shape
@@ -206,7 +208,7 @@ def _start_plane(inverse, b, scale, x, again, i, ring, slot):
                 ring[slot, j, k] = inverse[1, i, j, k] * np.float32(scale * b[i, j, k])
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _even_plane(links, inverse, even, both, odd, here, below, above, i, im, ring, slot, total):
     """Relax the even cells of a plane into a ring."""
     ny, m = ring.shape[1:]
@@ -221,7 +223,7 @@ def _even_plane(links, inverse, even, both, odd, here, below, above, i, im, ring
                 ring[slot, j, k] = inverse[0, i, j, k] * total[k]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _down_slab(  # noqa: C901
     links, inverse, b, scale, even, both, x, again, starts, halves, coarse, first, last
 ):
@@ -302,7 +304,7 @@ def _down_slab(  # noqa: C901
                     coarse[c, parent, coarse_j, halves // 2] += joined[halves - 1]
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def down(links, inverse, b, scale, even, both, x, again, starts, halves, coarse, threads):
     """Pre-smooth, and restrict the residual to the next level."""
     n = starts[0].size - 1
@@ -327,7 +329,7 @@ def down(links, inverse, b, scale, even, both, x, again, starts, halves, coarse,
             )
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _corrected_plane(inverse, b, scale, x, again, i, parents, halves, coarse, odd, slot, row):
     """Odd cells before the sweep plus the coarse correction, into a ring."""
     x_parent, y_parent, factor = parents
@@ -351,7 +353,7 @@ def _corrected_plane(inverse, b, scale, x, again, i, parents, halves, coarse, od
                 odd[slot, j, k] += row[k]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _up_slab(
     links,
     inverse,
@@ -457,7 +459,7 @@ def _up_slab(
     return dot, other
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def up(
     links,
     inverse,
@@ -525,7 +527,7 @@ def up(
     return dots.sum(), others.sum()
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factors, coarse):  # noqa: C901
     """Sum the links between coarse cells, each axis times its factor.
 
@@ -572,7 +574,7 @@ def add_coarse_links(links, xs, ys, zs, x_parent, y_parent, z_parent, factors, c
                     coarse[4 + (slot & 1), ci, cj, slot // 2] += after[k] * value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _arrays(pool, table, depth):
     """Views of one level: links, inverse, right-hand side, solution, spare."""
     start, nx, ny, m = table[depth, 0], table[depth, 1], table[depth, 2], table[depth, 3]
@@ -585,7 +587,7 @@ def _arrays(pool, table, depth):
     return links, inverse, rhs, solution, spare
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _multiply(matrix, x, y):
     for i in range(y.size):
         total = np.float32(0.0)
@@ -594,7 +596,7 @@ def _multiply(matrix, x, y):
         y[i] = total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def coarse_cycle(pool, table, numbers, direct, threads):
     """Two cycles on every level, one after the other: a W-cycle; the last is solved."""
     levels = table.shape[0]

@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from multiscale.numerics.compiling import kernel
 
 WAYS = 6
 SEEN, PART_OF_BODY, PARTED = 1, 2, 4
+CLOSED = 0.02
+"""A direction with less of the fragment's energy is almost the same everywhere: no direction."""
 ROUNDING = 1e-13
 """Below this share of what its links would give one by one, a value is rounding."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _neighbour(links, c, i, j, k, way):
     """Link of a cell along one of six ways, and the place of the neighbour in its half."""
     _, nx, ny, m = links.shape
@@ -35,12 +38,12 @@ def _neighbour(links, c, i, j, k, way):
     return links[5, i, j, k], i, j, k + 1 if k < m - 1 else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _positive(link):
     return link if link > 0.0 else np.float32(np.inf)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _extremes(links, c, i, im, j, jm, top, low):
     """Strongest and weakest link of each cell of a row; zero is none."""
     m = top.size
@@ -63,7 +66,7 @@ def _extremes(links, c, i, im, j, jm, top, low):
         low[0] = min(low[0], _positive(last))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _flood(links, inverse, top, marks, weak, largest, c, i, j, k, cells):
     """Follow strong links; return the number of cells, 0 if they belong to a larger body."""
     least = weak * top[c, i, j, k]
@@ -101,7 +104,7 @@ def _flood(links, inverse, top, marks, weak, largest, c, i, j, k, cells):
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _enlist(region, total, slots, c, i, j, k):
     """Give a cell a number if it has none yet; return how many have."""
     if slots[c, i, j, k] < 0:
@@ -111,7 +114,7 @@ def _enlist(region, total, slots, c, i, j, k):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _surround(links, inverse, top, weak, region, count, reach, most, slots):
     """Add to a fragment the poor conductor within ``reach`` cells; return their number."""
     c, i, j, k = region[0, 0], region[0, 1], region[0, 2], region[0, 3]
@@ -131,7 +134,7 @@ def _surround(links, inverse, top, weak, region, count, reach, most, slots):
     return end
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _direction(links, inverse, region, count, total, sweeps, slots):
     """One on a fragment, and nearly harmonic in the poor conductor around it."""
     values = np.zeros(total)
@@ -151,10 +154,21 @@ def _direction(links, inverse, region, count, total, sweeps, slots):
                 if beside[p, way] >= 0:
                     value += share[p, way] * values[beside[p, way]]
             values[count + p] = value
+    alone, together = 0.0, 0.0  # energies of the fragment by itself and with what is around
+    for p in range(total):
+        c, i, j, k = region[p, 0], region[p, 1], region[p, 2], region[p, 3]
+        for way in range(WAYS):
+            link, x, y, z = _neighbour(links, c, i, j, k, way)
+            q = slots[1 - c, x, y, z]
+            together += link * values[p] * (values[p] - (values[q] if q >= 0 else 0.0))
+            if p < count and (q < 0 or q >= count):
+                alone += link
+    if together < CLOSED * alone:
+        values[count:] = 0.0
     return values
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _link_sum(links, c, i, j, k):
     """Diagonal, summed anew: energies are small differences of large numbers."""
     total = 0.0
@@ -163,7 +177,7 @@ def _link_sum(links, c, i, j, k):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _image(links, inverse, region, values, slots):
     """Matrix, reduced to the odd cells, times a direction.
 
@@ -196,7 +210,7 @@ def _image(links, inverse, region, values, slots):
     return image, total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _append(links, region, values, image, total, flat, weights, image_cells, parts):
     """Append the odd cells of a direction and of its image; return its energy."""
     _, _, ny, m = links.shape
@@ -218,7 +232,7 @@ def _append(links, region, values, image, total, flat, weights, image_cells, par
     return energy if energy > ROUNDING * scale else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _scan(links, inverse, weak, top, marks):
     """Store the strongest link of each cell; mark those with a much weaker one."""
     _, nx, ny, m = links.shape
@@ -234,7 +248,7 @@ def _scan(links, inverse, weak, top, marks):
                     marks[c, i, j, k] = PARTED if parted else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _search(links, inverse, top, marks, weak, largest):
     """List the cells of all fragments, one after the other."""
     _, nx, ny, m = links.shape
@@ -258,7 +272,7 @@ def _search(links, inverse, top, marks, weak, largest):
     return starts, found
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
     """Find parts of at most ``largest`` cells that only weak links join to the rest.
 
@@ -313,7 +327,7 @@ def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def relax_before(starts, cells, weights, image_starts, image_cells, image, energy, residual):
     """Move fragment after fragment to balance; change the residual, and keep what it was."""
     kept = np.empty(image.size)
@@ -330,7 +344,7 @@ def relax_before(starts, cells, weights, image_starts, image_cells, image, energ
     return steps, kept
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def relax_after(
     starts,
     cells,

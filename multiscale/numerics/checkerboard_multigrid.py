@@ -175,7 +175,7 @@ class Multigrid:
             parents = [a.parents(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
             # along axes whose cells are not joined, the sums are exact
             relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
-            add_coarse_links(fine, *slots, *parents, relaxed, coarse)  # type: ignore[call-arg]
+            add_coarse_links(fine, *slots, *parents, relaxed, coarse)
             inverse_diagonal(coarse, TINY, self._coarse_inverse(depth), 1)
             _pin(self._coarse_inverse(depth), below)
             fine = coarse
@@ -214,9 +214,9 @@ class Multigrid:
             nothing,
             False,
         )
-        down(*common, starts, halves, rhs, self.threads)  # type: ignore[call-arg]
+        down(*common, starts, halves, rhs, self.threads)
         coarse_cycle(self._pool, self._table, self._numbers, self._direct, self.threads)
-        out: tuple[float, float] = up(  # type: ignore[call-arg]
+        out: tuple[float, float] = up(
             *common,
             parents,
             halves,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from multiscale.numerics.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
@@ -71,7 +72,7 @@ class ConductanceGraph:
         return total
 
 
-@njit(cache=True)
+@kernel()
 def row_sums(indptr: NDArray[np.int64], values: FloatArray) -> FloatArray:
     """Sum the entries of each compressed row.
 
@@ -97,7 +98,7 @@ def row_sums(indptr: NDArray[np.int64], values: FloatArray) -> FloatArray:
     return total
 
 
-@njit(cache=True)
+@kernel()
 def _flood(indptr, indices, conductance, coordinates, cells):  # type: ignore  # noqa: C901
     """Label connected parts; collect the box vectors each part closes on.
 
@@ -159,7 +160,7 @@ def _flood(indptr, indices, conductance, coordinates, cells):  # type: ignore  #
     return part, spans
 
 
-@njit(cache=True)
+@kernel()
 def _extend(basis, vector):  # type: ignore[no-untyped-def]
     """Add a vector to an echelon basis (row a has its first entry at axis a)."""
     d = vector.size
@@ -231,7 +232,7 @@ def merge_links(
     return indptr, indices, conductance
 
 
-@njit(cache=True)
+@kernel()
 def _merge(nodes, first, second, value):  # type: ignore[no-untyped-def]
     start = np.zeros(nodes + 1, np.int64)
     for q in range(first.size):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError
+from multiscale.numerics.compiling import kernel
 from multiscale.numerics.graph import ConductanceGraph
 
 FloatArray = NDArray[np.float64]
@@ -160,7 +160,7 @@ def apply(graph: ConductanceGraph, u: FloatArray) -> FloatArray:
     return product
 
 
-@njit(cache=True)
+@kernel()
 def _apply(indptr, indices, g, diagonal, x):  # type: ignore[no-untyped-def]
     y = np.empty_like(x)
     for i in range(x.shape[0]):
@@ -182,7 +182,7 @@ def _apply(indptr, indices, g, diagonal, x):  # type: ignore[no-untyped-def]
     return y
 
 
-@njit(cache=True)
+@kernel()
 def _dots(x, y):  # type: ignore[no-untyped-def]
     """Scalar products of corresponding columns."""
     total = np.zeros(x.shape[1])
@@ -192,7 +192,7 @@ def _dots(x, y):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@kernel()
 def _two_dots(x, y, z):  # type: ignore[no-untyped-def]
     """x·z and y·z of corresponding columns, in one pass."""
     first, second = np.zeros(x.shape[1]), np.zeros(x.shape[1])
@@ -203,14 +203,14 @@ def _two_dots(x, y, z):  # type: ignore[no-untyped-def]
     return first, second
 
 
-@njit(cache=True)
+@kernel()
 def _combine(p, z, beta):  # type: ignore[no-untyped-def]
     for i in range(p.shape[0]):
         for c in range(p.shape[1]):
             p[i, c] = z[i, c] + beta[c] * p[i, c]
 
 
-@njit(cache=True)
+@kernel()
 def _advance(u, p, alpha, r, q):  # type: ignore[no-untyped-def]
     """Step along p; return the squared norms of the new residuals."""
     total = np.zeros(u.shape[1])

@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.numerics.graph import ConductanceGraph
 
 RELAXATION = 0.55
@@ -164,7 +164,7 @@ def _level(
     )
 
 
-@njit(cache=True)
+@kernel()
 def _diagonal(indptr, values, electrode):  # type: ignore[no-untyped-def]
     total = electrode.copy()
     for i in range(total.size):
@@ -188,7 +188,7 @@ def _pseudo_inverse(
     return inverse
 
 
-@njit(cache=True)
+@kernel()
 def _coarse_links(indptr, indices, values, aggregate, count, factor):  # type: ignore[no-untyped-def]
     """Sum the conductances between aggregates; links inside one vanish."""
     n = aggregate.size
@@ -226,7 +226,7 @@ def _coarse_links(indptr, indices, values, aggregate, count, factor):  # type: i
     return coarse_indptr, coarse_indices[:filled].copy(), coarse_values[:filled].copy()
 
 
-@njit(cache=True)
+@kernel()
 def _to_single(r):  # type: ignore[no-untyped-def]
     """Scale each column to a largest entry of one, in single precision."""
     scale = np.zeros(r.shape[1])
@@ -241,7 +241,7 @@ def _to_single(r):  # type: ignore[no-untyped-def]
     return b, scale
 
 
-@njit(cache=True)
+@kernel()
 def _to_double(x, scale):  # type: ignore[no-untyped-def]
     out = np.empty(x.shape)
     for i in range(x.shape[0]):
@@ -250,7 +250,7 @@ def _to_double(x, scale):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _lower_first(indptr, indices, g):  # type: ignore[no-untyped-def]
     """Put each row's links to lower-numbered nodes first; return where they end."""
     n = indptr.size - 1
@@ -270,7 +270,7 @@ def _lower_first(indptr, indices, g):  # type: ignore[no-untyped-def]
     return middle, sorted_indices, sorted_g
 
 
-@njit(cache=True)
+@kernel()
 def _forward_from_zero(indptr, middle, indices, g, inverse, b):  # type: ignore[no-untyped-def]
     """Forward Gauss–Seidel sweep from a zero start: only lower links matter."""
     x = np.empty_like(b)
@@ -293,7 +293,7 @@ def _forward_from_zero(indptr, middle, indices, g, inverse, b):  # type: ignore[
     return x
 
 
-@njit(cache=True)
+@kernel()
 def _backward(indptr, indices, g, inverse, b, x):  # type: ignore[no-untyped-def]
     """Backward Gauss–Seidel sweep; three columns share each pass over the links."""
     for i in range(x.shape[0] - 1, -1, -1):
@@ -314,7 +314,7 @@ def _backward(indptr, indices, g, inverse, b, x):  # type: ignore[no-untyped-def
                 x[i, c] = s * inverse[i]
 
 
-@njit(cache=True)
+@kernel()
 def _product(indptr, indices, g, inverse, x):  # type: ignore[no-untyped-def]
     y = np.zeros_like(x)
     for i in range(x.shape[0]):
@@ -339,7 +339,7 @@ def _product(indptr, indices, g, inverse, x):  # type: ignore[no-untyped-def]
     return y
 
 
-@njit(cache=True)
+@kernel()
 def _restricted_residual(middle, indptr, indices, g, x, aggregate, count):  # type: ignore[no-untyped-def]
     """Sum the residual after a forward sweep from zero over each aggregate.
 
@@ -369,7 +369,7 @@ def _restricted_residual(middle, indptr, indices, g, x, aggregate, count):  # ty
     return coarse
 
 
-@njit(cache=True)
+@kernel()
 def _prolong(aggregate, coarse, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.numerics.graph import ConductanceGraph
 
 FloatArray = NDArray[np.float64]
@@ -258,7 +258,7 @@ def _level(
     return _Level(*arrays, block, inverse, place, matrix, up, down)
 
 
-@njit(cache=True)
+@kernel()
 def _block_inverses(indptr, indices, values, block, place):  # type: ignore[no-untyped-def]  # noqa: C901
     """Invert the diagonal block of every vertex, scaled and slightly shifted."""
     out = np.zeros(place[-1])
@@ -290,7 +290,7 @@ def _block_inverses(indptr, indices, values, block, place):  # type: ignore[no-u
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _sweep(indptr, indices, values, block, inverse, place, b, x, backward):  # type: ignore[no-untyped-def]
     """One Gauss–Seidel sweep over the vertices."""
     count, columns = block.size - 1, b.shape[1]

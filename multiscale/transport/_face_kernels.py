@@ -1,10 +1,11 @@
 """Boundary faces between voxels, and the films on them."""
 
 import numpy as np
-from numba import njit
+
+from multiscale.numerics.compiling import kernel
 
 
-@njit(cache=True)
+@kernel()
 def encode(labels, images, least, turn, factor):  # type: ignore[no-untyped-def]
     """Grain and box offset of each voxel as one number."""
     owner = np.empty(labels.shape, np.int64)
@@ -18,7 +19,7 @@ def encode(labels, images, least, turn, factor):  # type: ignore[no-untyped-def]
     return owner
 
 
-@njit(cache=True)
+@kernel()
 def _following(owner, turn, axis, i, j, periodic, above):  # type: ignore[no-untyped-def]
     """Owners above a line of voxels along ``axis``; its own ones beyond a wall."""
     n = owner.shape
@@ -38,7 +39,7 @@ def _following(owner, turn, axis, i, j, periodic, above):  # type: ignore[no-unt
         above += turn[axis]
 
 
-@njit(cache=True)
+@kernel()
 def count_faces(owner, turn, periodic):  # type: ignore[no-untyped-def]
     """Count the boundary faces of each normal axis."""
     count = np.zeros(turn.size, np.int64)
@@ -51,7 +52,7 @@ def count_faces(owner, turn, periodic):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
+@kernel()
 def list_faces(owner, turn, periodic, index, wraps):  # type: ignore[no-untyped-def]
     """List the lower voxel of each boundary face, axis by axis, in C order."""
     n = owner.shape
@@ -70,7 +71,7 @@ def list_faces(owner, turn, periodic, index, wraps):  # type: ignore[no-untyped-
                     f += 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def films_on_faces(axis, normal, classes, lower, upper, resistance, sheet, steepest):  # type: ignore[no-untyped-def]
     """Take each face's film from tables by class + 1 and phases; tilt what resists."""
     tilted = np.empty((axis.size, 2))

@@ -1,10 +1,11 @@
 """Sums over links: what the flux of each voxel is, and where power goes."""
 
 import numpy as np
-from numba import njit
+
+from multiscale.numerics.compiling import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     indptr,
     indices,
@@ -133,7 +134,7 @@ def link_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     return vector, flux, loss
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def voxel_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     through,
     u,

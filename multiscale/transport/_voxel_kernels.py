@@ -9,21 +9,23 @@ they are needed. ``mask`` is None or says which voxels take part.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from multiscale.numerics.compiling import kernel
 
 FAST = {"contract", "reassoc", "nsz"}
 RING = 4
 ENERGY, FLUX, RESIDUAL, SOURCE, SCALE, PARALLEL, SUMS = 0, 1, 4, 5, 6, 7, 8
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _harmonic(a, b):
     """Conductance between two cell centres over that of a uniform field of one."""
     total = a + b
     return 2.0 * a * (b / total) if total > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _read_row(field, mask, scale, i, j, out):
     for k in range(field.shape[2]):
         out[k] = scale * field[i, j, k]
@@ -32,13 +34,13 @@ def _read_row(field, mask, scale, i, j, out):
             out[k] *= mask[i, j, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _rows_between(one, other, weight, out):
     for k in range(one.size):
         out[k] = weight * _harmonic(one[k], other[k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _row_along(row, lower, upper, weight, factor, out):
     n = row.size
     for k in range(n - 1):
@@ -47,7 +49,7 @@ def _row_along(row, lower, upper, weight, factor, out):
         out[k] = factor * weight[k] * _harmonic(row[lower[k]], row[upper[k]])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _conductances_between(
     field, mask, scale, through, through_scale, factors, way, here, table, j, one, other, out
 ):
@@ -70,7 +72,7 @@ def _conductances_between(
             out[k] = kept if out[k] > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _conductances_along(field, mask, scale, through, through_scale, factors, table, i, j, one, out):
     """Conductances along a row."""
     _read_row(field, mask, scale, i, j, one)
@@ -81,7 +83,7 @@ def _conductances_along(field, mask, scale, through, through_scale, factors, tab
                 out[k] = through_scale * table[2][k] * through[2, i, j, table[0][k]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _links_slab(
     field, mask, scale, through, through_scale, factors, xs, ys, zs, links, first, last
 ):
@@ -137,7 +139,7 @@ def _links_slab(
                     links[2 * way + 1, i, j, k] = out[2 * k + 1 - even]
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def fill_links(field, mask, scale, through, through_scale, factors, xs, ys, zs, links, threads):
     """Fill the packed links of a field, in single precision."""
     nx = links.shape[1]
@@ -151,7 +153,7 @@ def fill_links(field, mask, scale, through, through_scale, factors, xs, ys, zs, 
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@kernel(error_model="numpy", forceinline=True)
 def _conductance_plane(
     field, mask, scale, through, through_scale, factors, xs, ys, zs, i, g, slot, one, other
 ):
@@ -201,7 +203,7 @@ def _conductance_plane(
             )
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _balance_row(u, g, here, below, above, j, jm, jp, dx, dxm, dy, dym, dz, inflow, total):
     """Σ g (neighbour + displacement) and Σ g of each cell of a row."""
     nz = inflow.size
@@ -230,7 +232,7 @@ def _balance_row(u, g, here, below, above, j, jm, jp, dx, dxm, dy, dym, dz, infl
     total[nz - 1] += a
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _source_row(g, here, below, j, jm, dx, dxm, dy, dym, dz, source, moment):
     """Σ g displacement and Σ g |displacement| of each cell of a row."""
     nz = source.size
@@ -252,7 +254,7 @@ def _source_row(g, here, below, j, jm, dx, dxm, dy, dym, dz, source, moment):
     moment[0] += a
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _measure_row(u, g, here, above, j, jp, i, axis, dx, dy, dz, reach, sums, planes):
     """Add the energy, the fluxes and the plane fluxes of a row's links to the next."""
     nz = u.shape[2]
@@ -277,7 +279,7 @@ def _measure_row(u, g, here, above, j, jp, i, axis, dx, dy, dz, reach, sums, pla
     sums[ENERGY] += energy
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy", forceinline=True)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _measure_along(u, g, here, j, axis, dz, reaches, sums, planes, currents):
     """Add the energy, the flux and the plane fluxes of the links along a row."""
     nz = u.shape[2]
@@ -301,7 +303,7 @@ def _measure_along(u, g, here, j, axis, dz, reaches, sums, planes, currents):
             planes[k] += currents[k]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True, error_model="numpy")
+@kernel(fastmath=FAST, error_model="numpy")
 def _examine_slab(  # noqa: C901
     field,
     mask,
@@ -405,9 +407,10 @@ def _examine_slab(  # noqa: C901
                 residual[i, j, k] = rows[2 * k + parity]
             sums[RESIDUAL] += square
             reach[0], reach[1] = xs[3][i] * spacing[0], ys[3][j] * spacing[1]
-            _measure_row(u, g, here, above, j, jp, i, axis, dx, dy, dz, reach, sums, planes)
-            _measure_along(u, g, here, j, axis, dz, reach_z, sums, planes, inflow)
-            if sources:
+            if not sources:
+                _measure_row(u, g, here, above, j, jp, i, axis, dx, dy, dz, reach, sums, planes)
+                _measure_along(u, g, here, j, axis, dz, reach_z, sums, planes, inflow)
+            else:
                 _source_row(g, here, below, j, jm, dx, dxm, dy, dym, dz, inflow, total)
                 for k in range(zs[4] if live else 0):
                     sums[SOURCE] += inflow[k] * inflow[k]
@@ -418,7 +421,7 @@ def _examine_slab(  # noqa: C901
                     potential[i, j, k] = u[here, j, k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def pack_odd(values, scale, live, shares, odd):
     """Take the odd cells of a field; layers put between lie between the cells beside them.
 
@@ -444,7 +447,7 @@ def pack_odd(values, scale, live, shares, odd):
                 odd[i, j, half] = scale * value
 
 
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
+@kernel(parallel=True, error_model="numpy")
 def examine(
     field,
     mask,
@@ -466,8 +469,9 @@ def examine(
 ):
     """Relax the even cells in full precision and look at what comes of it.
 
-    Returns the sums and the flux through every plane of the driven axis; fills the
-    residual of the odd cells, and the potential of all cells if asked.
+    Returns sums and the flux through every plane of the driven axis: either energy and
+    fluxes, or what the sources are; fills the residual of the odd cells, and the
+    potential of all cells if asked.
     """
     nx, ny, m = odd.shape
     length = max(nx, ny, 2 * m)

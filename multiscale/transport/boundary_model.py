@@ -28,9 +28,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.boundary_classes import BoundaryClasses, BoundaryMap, films_by_pair
 
 __all__ = [
@@ -196,7 +196,7 @@ def films(
     return Films(classes, width, across, along)
 
 
-@njit(cache=True)
+@kernel()
 def normals_from_seeds(axis, labels, images, seeds, size, index, wraps):  # type: ignore[no-untyped-def]
     """True boundary normals at faces between grains of a tessellation.
 
@@ -243,7 +243,7 @@ def normals_from_seeds(axis, labels, images, seeds, size, index, wraps):  # type
     return out
 
 
-@njit(cache=True)
+@kernel()
 def normals_from_faces(axis, labels, index, area, reach, periodic, d):  # type: ignore[no-untyped-def]  # noqa: C901
     """Boundary normals at faces of a label image, by the local vector area.
 

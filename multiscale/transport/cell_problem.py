@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError
@@ -27,6 +26,7 @@ from multiscale.numerics import (
     connected_parts,
     solve,
 )
+from multiscale.numerics.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 TINY_FLUX = 1e-10
@@ -71,7 +71,7 @@ class AxisSolutions:
     report: SolveReport
 
 
-@njit(cache=True)
+@kernel()
 def _divergence(indptr, indices, g, position, size, wrap):  # type: ignore[no-untyped-def]
     """Net link moment Σ_j g d of every node, and Σ g |d| as its scale."""
     n, d = position.shape
@@ -89,7 +89,7 @@ def _divergence(indptr, indices, g, position, size, wrap):  # type: ignore[no-un
     return rhs, scale
 
 
-@njit(cache=True)
+@kernel()
 def _moments(indptr, indices, g, position, size, coordinates, cells, u, axes, wrap):  # type: ignore[no-untyped-def]  # noqa: C901
     """Energy and flux sums over links, and the flux through every cut plane.
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.polyhedra import (
     MOST_CORNERS,
     MOST_FACES,
@@ -150,7 +150,7 @@ class CutGrid:
     )
 
 
-@njit(cache=True)
+@kernel()
 def encode(m):  # type: ignore[no-untyped-def]
     """Number a box offset.
 
@@ -167,7 +167,7 @@ def encode(m):  # type: ignore[no-untyped-def]
     return (m[0] + 3) * 49 + (m[1] + 3) * 7 + (m[2] + 3)
 
 
-@njit(cache=True)
+@kernel()
 def decode(code, m):  # type: ignore[no-untyped-def]
     """Find the box offset of a code.
 
@@ -183,7 +183,7 @@ def decode(code, m):  # type: ignore[no-untyped-def]
     m[2] = code % 7 - 3
 
 
-@njit(cache=True)
+@kernel()
 def place_seed(i, j, k, h, size, seeds, g, m, p):  # type: ignore[no-untyped-def]
     """Find where a seed lies relative to the lower corner of a voxel.
 
@@ -207,7 +207,7 @@ def place_seed(i, j, k, h, size, seeds, g, m, p):  # type: ignore[no-untyped-def
     p[2] = seeds[g, 2] + m[2] * size[2] - k * h[2]
 
 
-@njit(cache=True)
+@kernel()
 def polygon_area(corners, m, h):  # type: ignore[no-untyped-def]
     """Compute the area of a planar polygon.
 
@@ -243,7 +243,7 @@ def polygon_area(corners, m, h):  # type: ignore[no-untyped-def]
     return 0.5 * np.sqrt(x * x + y * y + z * z)
 
 
-@njit(cache=True)
+@kernel()
 def inner_surface(vert, count, faces, h):  # type: ignore[no-untyped-def]
     """Add up the faces of a polyhedron that do not lie on the unit cube.
 
@@ -279,7 +279,7 @@ def inner_surface(vert, count, faces, h):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@kernel()
 def _plane(normal, distance, p, h, nu):  # type: ignore[no-untyped-def]
     """Level, centre value and half extent of a plane in unit coordinates of a voxel."""
     level, extent, centre = distance, 0.0, 0.0
@@ -291,7 +291,7 @@ def _plane(normal, distance, p, h, nu):  # type: ignore[no-untyped-def]
     return level, centre, extent
 
 
-@njit(cache=True)
+@kernel()
 def _touches(vert, count, faces, nu, level):  # type: ignore[no-untyped-def]
     """Whether a corner of the polyhedron lies on the plane."""
     norm = np.sqrt((nu * nu).sum())
@@ -303,7 +303,7 @@ def _touches(vert, count, faces, nu, level):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@kernel()
 def _fragments(  # type: ignore[no-untyped-def]  # noqa: C901
     labels, images, h, size, seeds, start, other, image, normal, distance, shift, conducts
 ):
@@ -421,7 +421,7 @@ def _fragments(  # type: ignore[no-untyped-def]  # noqa: C901
     )
 
 
-@njit(cache=True)
+@kernel()
 def _pieces(  # type: ignore[no-untyped-def]  # noqa: C901
     n, h, size, seeds, first_fragment, grain, code, start, other, image, normal, distance, first
 ):

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.cut_grid import (
     SMALLEST_FRAGMENT,
     CutGrid,
@@ -73,7 +73,7 @@ ON_FACE = 0.1
 """Such boundaries pass through a voxel corner if they are no farther from it [voxels]."""
 
 
-@njit(cache=True)
+@kernel()
 def _collect(labels, i, j, k, centre, radius, wrap, offset, kind, weight):  # type: ignore[no-untyped-def]  # noqa: C901
     """Voxels around a point, the places that they belong to, and the label of each place."""
     n = labels.shape
@@ -150,7 +150,7 @@ def _collect(labels, i, j, k, centre, radius, wrap, offset, kind, weight):  # ty
     return m, names
 
 
-@njit(cache=True)
+@kernel()
 def _loss(score, feature, kind, weight, points, penalty, prob):  # type: ignore[no-untyped-def]
     """Penalised logarithmic loss of scores, and the probabilities."""
     places, terms = score.shape
@@ -178,7 +178,7 @@ def _loss(score, feature, kind, weight, points, penalty, prob):  # type: ignore[
     return loss
 
 
-@njit(cache=True)
+@kernel()
 def _fit(score, feature, kind, weight, points, penalty):  # type: ignore[no-untyped-def]  # noqa: C901
     """Fit the scores by Newton's method with step halving, in place."""
     places, terms = score.shape
@@ -228,7 +228,7 @@ def _fit(score, feature, kind, weight, points, penalty):  # type: ignore[no-unty
             break
 
 
-@njit(cache=True)
+@kernel()
 def _fit_at(labels, i, j, k, wrap, radius, work, names, values):  # type: ignore[no-untyped-def]  # noqa: C901
     """Scores of the labels around the lower corner of a voxel, at that corner; their number."""
     n = labels.shape
@@ -295,7 +295,7 @@ def _fit_at(labels, i, j, k, wrap, radius, work, names, values):  # type: ignore
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _whole(labels, i, j, k, low, high, wrap):  # type: ignore[no-untyped-def]
     """Whether the voxels of a block around a voxel all have one label."""
     n = labels.shape
@@ -317,7 +317,7 @@ def _whole(labels, i, j, k, low, high, wrap):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True)
+@kernel()
 def scores(labels, corners, wrap, margin, radius):  # type: ignore[no-untyped-def]
     """Fit scores at the voxel corners near the boundaries of a label image.
 
@@ -378,7 +378,7 @@ def scores(labels, corners, wrap, margin, radius):  # type: ignore[no-untyped-de
     return start, name[:count].copy(), value[:count].copy()
 
 
-@njit(cache=True)
+@kernel()
 def _corner(i, j, k, d, corners, which):  # type: ignore[no-untyped-def]
     """Number of one corner of a voxel."""
     here = 0
@@ -389,7 +389,7 @@ def _corner(i, j, k, d, corners, which):  # type: ignore[no-untyped-def]
     return here
 
 
-@njit(cache=True)
+@kernel()
 def _voxel_scores(i, j, k, d, corners, start, name, value, names, table):  # type: ignore[no-untyped-def]
     """Scores at a voxel's corners of the labels that may reach into it; their number."""
     count = 0
@@ -415,7 +415,7 @@ def _voxel_scores(i, j, k, d, corners, start, name, value, names, table):  # typ
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _simplex(turn, d, order, path, ends):  # type: ignore[no-untyped-def]
     """Order of the axes, corner numbers and corners of one of the d! parts of a voxel."""
     if d == 2:
@@ -432,7 +432,7 @@ def _simplex(turn, d, order, path, ends):  # type: ignore[no-untyped-def]
         ends[t + 1, order[t]] = 1.0
 
 
-@njit(cache=True)
+@kernel()
 def _solid(ends, d, vert, count):  # type: ignore[no-untyped-def]
     """Fill a polyhedron with a tetrahedron, in 2D with a prism; the number of faces."""
     if d == 3:
@@ -458,7 +458,7 @@ def _solid(ends, d, vert, count):  # type: ignore[no-untyped-def]
     return 5
 
 
-@njit(cache=True)
+@kernel()
 def _affine(table, count, order, path, d, score):  # type: ignore[no-untyped-def]
     """Affine functions of the corner values on one part of a voxel."""
     for c in range(count):
@@ -468,7 +468,7 @@ def _affine(table, count, order, path, d, score):  # type: ignore[no-untyped-def
             score[c, 1 + order[t]] = table[c, path[t + 1]] - table[c, path[t]]
 
 
-@njit(cache=True)
+@kernel()
 def _beyond(own, other, nu):  # type: ignore[no-untyped-def]
     """Plane nu·x = level beyond which the other score is the larger one."""
     for a in range(3):
@@ -476,7 +476,7 @@ def _beyond(own, other, nu):  # type: ignore[no-untyped-def]
     return own[0] - other[0]
 
 
-@njit(cache=True)
+@kernel()
 def _fragments(  # type: ignore[no-untyped-def]  # noqa: C901
     labels, h, d, wrap, margin, corners, start, name, value, side_start, other, shift, conducts
 ):
@@ -577,7 +577,7 @@ def _fragments(  # type: ignore[no-untyped-def]  # noqa: C901
     )
 
 
-@njit(cache=True)
+@kernel()
 def _pieces(labels, h, d, wrap, margin, corners, start, name, value):  # type: ignore[no-untyped-def]  # noqa: C901
     """Boundary pieces in every voxel; see ImageFacets for what is returned."""
     n = labels.shape

@@ -18,10 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.numerics import ConductanceGraph
+from multiscale.numerics.compiling import kernel
 from multiscale.transport._face_kernels import count_faces, encode, films_on_faces, list_faces
 from multiscale.transport.boundary_model import (
     LARGEST_REPLACEMENT,
@@ -402,7 +402,7 @@ def _sheet_links(
     return (first, second, value), contacts
 
 
-@njit(cache=True)
+@kernel()
 def _edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-untyped-def]  # noqa: C901
     """Star-mesh transform of every voxel edge that boundary faces share.
 
@@ -550,7 +550,7 @@ def _sheet_groups(
     return np.where(tied, nearest, alone).astype(np.int32)
 
 
-@njit(cache=True)
+@kernel()
 def _compressed_rows(through, n, first, second, value):  # type: ignore[no-untyped-def]  # noqa: C901
     """Compressed rows of the voxel faces plus the extra links."""
     d = through.shape[0]

@@ -9,8 +9,8 @@ so short that their two edges are one.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.cut_grid import decode, encode, place_seed, polygon_area
 from multiscale.transport.nitsche import (
     SLIVER,
@@ -31,7 +31,7 @@ MOST_AROUND = 12
 """At most this many grains are looked at around it."""
 
 
-@njit(cache=True)
+@kernel()
 def _find_piece(  # type: ignore[no-untyped-def]
     i, j, k, n, wrap, xi, away, facet, m, start, piece_facet, piece_frame, cell, local, image
 ):
@@ -57,7 +57,7 @@ def _find_piece(  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def _around(  # type: ignore[no-untyped-def]
     i, j, k, h, size, seeds, d, x, g, m, start, other, image, plane, distance, near, names, at
 ):
@@ -92,7 +92,7 @@ def _around(  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _filmed(  # type: ignore[no-untyped-def]
     i, j, k, h, size, seeds, d, x, count, names, at, start, plane, distance, first, sheet, near,
     sides, frames,
@@ -115,7 +115,7 @@ def _filmed(  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True)
+@kernel()
 def _two_others(e, e2, m, back, start, other, image, first, sheet, sides, frames):  # type: ignore[no-untyped-def]
     """The same from the labels alone: the facets of both grains of side e with the third one."""
     found = 0
@@ -135,7 +135,7 @@ def _two_others(e, e2, m, back, start, other, image, first, sheet, sides, frames
     return found
 
 
-@njit(cache=True)
+@kernel()
 def junction_links(  # type: ignore[no-untyped-def]  # noqa: C901
     grid, film_node, piece_facet, piece_frame, seeds, sides, films, centroid, d, wrap
 ):

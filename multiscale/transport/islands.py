@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from multiscale.numerics.compiling import kernel
 
 BoolArray = NDArray[np.bool_]
 
@@ -80,7 +81,7 @@ def _closed(part: NDArray[np.int32], ends: tuple[str, str, str], count: int) -> 
     return closed
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _join(pairs, count):  # type: ignore[no-untyped-def]
     """Union–find over parts with the number of boxes between them.
 

@@ -38,8 +38,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.cut_grid import decode, encode, place_seed
 from multiscale.transport.polyhedra import TRIANGLE_POINTS, TRIANGLE_WEIGHTS
 
@@ -85,7 +85,7 @@ NORMAL = 2.0
 """Weight of a film field's normal gradient, which the film itself does not feel."""
 
 
-@njit(cache=True)
+@kernel()
 def full_moments():  # type: ignore[no-untyped-def]
     """Moments of the whole unit cube.
 
@@ -102,7 +102,7 @@ def full_moments():  # type: ignore[no-untyped-def]
     return table
 
 
-@njit(cache=True)
+@kernel()
 def nonlinear(d):  # type: ignore[no-untyped-def]
     """Projector of a voxel's corner values onto their nonlinear part.
 
@@ -127,7 +127,7 @@ def nonlinear(d):  # type: ignore[no-untyped-def]
     return projector
 
 
-@njit(cache=True)
+@kernel()
 def stiffness(M, K, h, d, A):  # type: ignore[no-untyped-def]  # noqa: C901
     """Integrate ∇N_i·K∇N_j over a fragment.
 
@@ -180,7 +180,7 @@ def stiffness(M, K, h, d, A):  # type: ignore[no-untyped-def]  # noqa: C901
             A[i, j] = A[j, i] = total * volume
 
 
-@njit(cache=True)
+@kernel()
 def shape_functions(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
     """Shape functions and their gradients at a point.
 
@@ -210,7 +210,7 @@ def shape_functions(xi, d, h, value, slope):  # type: ignore[no-untyped-def]
             slope[i, a] = g
 
 
-@njit(cache=True)
+@kernel()
 def emit_links(B, ids, size, part, first, second, value, parts, count):  # type: ignore[no-untyped-def]
     """Append the links of a local matrix, growing the arrays where they are full.
 
@@ -248,7 +248,7 @@ def emit_links(B, ids, size, part, first, second, value, parts, count):  # type:
     return first, second, value, parts, count
 
 
-@njit(cache=True)
+@kernel()
 def grain_links(node, grain, row, volume, table, tensor, phase, h, d, unbent):  # type: ignore[no-untyped-def]
     """Links of all fragments.
 
@@ -305,7 +305,7 @@ def grain_links(node, grain, row, volume, table, tensor, phase, h, d, unbent):  
     return first[:count].copy(), second[:count].copy(), value[:count].copy(), parts[:count].copy()
 
 
-@njit(cache=True)
+@kernel()
 def step_back(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  # type: ignore[no-untyped-def]
     """Voxel of the point xi − step·away, its coordinates there, and the box offset m from there.
 
@@ -356,7 +356,7 @@ def step_back(i, j, k, n, wrap, xi, away, step, keep, m, cell, local, image):  #
         local[a] = (xi[a] if keep else moved) - o
 
 
-@njit(cache=True)
+@kernel()
 def _find_fragment(  # type: ignore[no-untyped-def]
     i, j, k, n, wrap, xi, away, g, m, start, grain, code, volume, cell, local, image
 ):
@@ -375,7 +375,7 @@ def _find_fragment(  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def _beyond(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore[no-untyped-def]
     """Find a side that a point is beyond, of a grain drawn back from its facets; −1 if inside."""
     for e in range(first, last):
@@ -387,7 +387,7 @@ def _beyond(x, seed, h, d, first, last, plane, distance, shift):  # type: ignore
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def _beyond_score(  # type: ignore[no-untyped-def]
     x, h, d, g, first, last, name, score, side_start, other, shift, plane
 ):
@@ -413,7 +413,7 @@ def _beyond_score(  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def direction_from(xi, target, h, d, longest, away):  # type: ignore[no-untyped-def]
     """Unit vector [voxels] from a target to a point.
 
@@ -441,7 +441,7 @@ def direction_from(xi, target, h, d, longest, away):  # type: ignore[no-untyped-
         away[a] = away[a] * longest / (s * h[a]) if s > 0 else 0.0
 
 
-@njit(cache=True)
+@kernel()
 def add_contact(B, w, R, lam, jump, flux, size):  # type: ignore[no-untyped-def]
     """Add w [(jump)² − 2λ flux·jump − R λ flux²] / (R + λ).
 
@@ -470,7 +470,7 @@ def add_contact(B, w, R, lam, jump, flux, size):  # type: ignore[no-untyped-def]
             )
 
 
-@njit(cache=True)
+@kernel()
 def _normal_flux(normal, K, slope, d, corners, weight, out, at):  # type: ignore[no-untyped-def]
     """Write weight · n·K∇N into out."""
     for c in range(corners):
@@ -481,7 +481,7 @@ def _normal_flux(normal, K, slope, d, corners, weight, out, at):  # type: ignore
         out[at + c] = weight * s
 
 
-@njit(cache=True)
+@kernel()
 def _inside_film(B, sheet, bow, shapes, slopes, normal, d, corners):  # type: ignore[no-untyped-def]
     """Add what a potential that is quadratic over a film's width adds to its middle's.
 
@@ -511,7 +511,7 @@ def _inside_film(B, sheet, bow, shapes, slopes, normal, d, corners):  # type: ig
             )
 
 
-@njit(cache=True)
+@kernel()
 def facet_links(  # type: ignore[no-untyped-def]  # noqa: C901
     grid,
     node,

@@ -14,7 +14,8 @@ Dunavant, Int. J. Numer. Methods Eng. 21, 1129 (1985), 10.1002/nme.1620210612 (6
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from multiscale.numerics.compiling import kernel
 
 MOST_FACES = 40
 MOST_CORNERS = 40
@@ -43,7 +44,7 @@ TRIANGLE_POINTS = np.array(
 TRIANGLE_WEIGHTS = np.repeat((0.223381589678011, 1 / 3 - 0.223381589678011), (3, 3))
 
 
-@njit(cache=True)
+@kernel()
 def cube(vert, count):  # type: ignore[no-untyped-def]
     """Fill a polyhedron with the unit cube.
 
@@ -72,7 +73,7 @@ def cube(vert, count):  # type: ignore[no-untyped-def]
     return 6
 
 
-@njit(cache=True)
+@kernel()
 def order_polygon(points, m, normal):  # type: ignore[no-untyped-def]
     """Sort the points of a convex planar polygon by angle and drop repeats, in place.
 
@@ -123,7 +124,7 @@ def order_polygon(points, m, normal):  # type: ignore[no-untyped-def]
     return n if n >= 3 else 0
 
 
-@njit(cache=True)
+@kernel()
 def clip_polygon(points, m, normal, level, out):  # type: ignore[no-untyped-def]
     """Keep the part of a polygon with normal·x <= level.
 
@@ -164,7 +165,7 @@ def clip_polygon(points, m, normal, level, out):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True)
+@kernel()
 def clip(vert, count, faces, normal, level, cap, scratch):  # type: ignore[no-untyped-def]  # noqa: C901
     """Keep the part of a convex polyhedron with normal·x <= level, in place.
 
@@ -232,7 +233,7 @@ def clip(vert, count, faces, normal, level, cap, scratch):  # type: ignore[no-un
     return kept
 
 
-@njit(cache=True)
+@kernel()
 def moments(vert, count, faces, M):  # type: ignore[no-untyped-def]
     """Integrate x^a y^b z^c over a convex polyhedron, a, b, c <= 2, degree <= 5.
 
@@ -288,7 +289,7 @@ def moments(vert, count, faces, M):  # type: ignore[no-untyped-def]
                         M[i, j, 2] += wj * p[2] * p[2]
 
 
-@njit(cache=True)
+@kernel()
 def plane_polygon(normal, level, points):  # type: ignore[no-untyped-def]
     """Find the polygon in which a plane meets the unit cube.
 
@@ -344,7 +345,7 @@ def plane_polygon(normal, level, points):  # type: ignore[no-untyped-def]
     return order_polygon(points, m, normal)
 
 
-@njit(cache=True)
+@kernel()
 def clip_tagged(points, tags, m, normal, level, tag, out, out_tags):  # type: ignore[no-untyped-def]
     """Keep the part of a polygon with normal·x <= level, and mark the new edge.
 

@@ -14,9 +14,9 @@ coefficient along the facet; side by side in a strip, and the strips in series, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from multiscale.numerics.compiling import kernel
 from multiscale.transport.cut_grid import Sides
 
 FloatArray = NDArray[np.float64]
@@ -27,7 +27,7 @@ ROOM = 96
 """Most corners of a facet while it is cut out of its plane."""
 
 
-@njit(cache=True)
+@kernel()
 def _axes(n):  # type: ignore[no-untyped-def]
     """Two unit vectors that span the plane normal to n."""
     p, q = np.zeros(3), np.zeros(3)
@@ -44,7 +44,7 @@ def _axes(n):  # type: ignore[no-untyped-def]
     return p, q
 
 
-@njit(cache=True)
+@kernel()
 def _inset(e, first, last, normal, distance, depth, flat, p, q, corner, tag, spare, spare_tag):  # type: ignore[no-untyped-def]
     """Facet e of a grain drawn back by ``depth``, in its plane; number of corners left."""
     reach = 0.0
@@ -91,7 +91,7 @@ def _inset(e, first, last, normal, distance, depth, flat, p, q, corner, tag, spa
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _beside(count, corner, tag, across, along):  # type: ignore[no-untyped-def]
     """Means over the edges of a facet of the neighbours' coefficients.
 
@@ -113,7 +113,7 @@ def _beside(count, corner, tag, across, along):  # type: ignore[no-untyped-def]
     return through / length, length / resistance
 
 
-@njit(cache=True)
+@kernel()
 def _extent(count, corner, flat):  # type: ignore[no-untyped-def]
     """Length of a facet; in 3D four times area over perimeter, the edge of a square."""
     area = perimeter = 0.0
@@ -128,7 +128,7 @@ def _extent(count, corner, flat):  # type: ignore[no-untyped-def]
     return 4.0 * area / perimeter if perimeter > 0.0 else 0.0
 
 
-@njit(cache=True)
+@kernel()
 def _depth(given, half, room):  # type: ignore[no-untyped-def]
     """Depth at which a facet is used up, below ``half``."""
     e, first, last, normal, distance = given
@@ -142,7 +142,7 @@ def _depth(given, half, room):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True)
+@kernel()
 def _in_strips(across, along, beside_across, beside_along, depth, half):  # type: ignore[no-untyped-def]
     """Mean coefficients across and along strips that are the facet's own film down to ``depth``."""
     resistance = total = 0.0
@@ -157,7 +157,7 @@ def _in_strips(across, along, beside_across, beside_along, depth, half):  # type
     return STRIPS / resistance, total / STRIPS
 
 
-@njit(cache=True)
+@kernel()
 def _blended(start, normal, distance, half, across, along, flat):  # type: ignore[no-untyped-def]
     """See :func:`short_facets`; ``flat`` in 2D."""
     out_across, out_along, extent = across.copy(), along.copy(), np.zeros(along.size)
@@ -182,7 +182,7 @@ def _blended(start, normal, distance, half, across, along, flat):  # type: ignor
             depth = _depth(given, half[e], room)
             count = _inset(*given, 0.0, *room)
             beside = _beside(count, corner, tag, across, along)
-            out_across[e], out_along[e] = _in_strips(across[e], along[e], *beside, depth, half[e])  # type: ignore[call-arg]
+            out_across[e], out_along[e] = _in_strips(across[e], along[e], *beside, depth, half[e])
     return out_across, out_along, extent
 
 

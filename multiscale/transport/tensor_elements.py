@@ -17,10 +17,10 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from multiscale.numerics import ConductanceGraph
+from multiscale.numerics.compiling import kernel
 
 FloatArray = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def assemble_tensor(
     )
 
 
-@njit(cache=True)
+@kernel()
 def _stencils(field, energies, vertices, periodic):  # type: ignore[no-untyped-def]  # noqa: C901
     """Sum element links into one slot for each vertex and neighbour offset."""
     d = field.shape[3]

@@ -406,7 +406,7 @@ class _FieldSolver:
             for table, axis in zip(tables, self._axes, strict=True)
         )
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
-        fill_links(*self._source(), links, threads)  # type: ignore[call-arg]
+        fill_links(*self._source(), links, threads)
         self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
 
     def _source(self) -> tuple[Any, ...]:
@@ -439,7 +439,7 @@ class _FieldSolver:
         self, axis: int, sources: bool, into: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
         potential = np.zeros((1, 1, 1)) if into is None else into
-        found: tuple[FloatArray, FloatArray] = examine(  # type: ignore[call-arg]
+        found: tuple[FloatArray, FloatArray] = examine(
             *self._source(),
             self._spacing,
             self.cg.potential,
@@ -465,21 +465,22 @@ class _FieldSolver:
         cg = self.cg
         cg.potential[:] = 0.0
         cg.restart()
-        sums, planes = self._examine(axis, True)
+        sums, _ = self._examine(axis, True)
         norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))
         norm = norm or 1.0
         floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
-        crossed = self._tables[axis][2] > 0
+        crossed = np.flatnonzero(self._tables[axis][2] > 0)
         if start is not None:
             live = tuple(table[4] for table in self._tables)
             shares = np.array([axis.between_shares() for axis in self._axes])
             pack_odd(start, 1 / self._length, live, shares, cg.potential)
+        size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
+        if start is not None or size <= rtol * norm:
             sums, planes = self._examine(axis, False)
-        size = float(np.sqrt(sums[RESIDUAL]))
+            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
         history = [size / norm]
         wanted = rtol
         while True:
-            spread = _spread(planes[: crossed.size][crossed], floor)
             if size <= rtol * norm and spread <= rtol:
                 return _Solved(sums, spread, size / norm, tuple(history))
             if size <= wanted * norm:
@@ -509,7 +510,7 @@ class _FieldSolver:
                     )
             followed = size
             sums, planes = self._examine(axis, False)
-            size = float(np.sqrt(sums[RESIDUAL]))
+            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
             history[-1] = size / norm
             if abs(size - followed) > 0.3 * size:  # the links' rounding shows: begin afresh
                 cg.restart()

@@ -107,7 +107,7 @@ def test_works_where_no_cache_folder_can_be_written(tmp_path: Path) -> None:
     source = Path(multiscale.__path__[0])
     package = tmp_path / "multiscale"
     package.mkdir()
-    for name in ("errors.py", "provenance.py", "microstructure"):
+    for name in ("errors.py", "provenance.py", "microstructure", "numerics"):
         origin = source / name
         copy = shutil.copytree if origin.is_dir() else shutil.copy
         copy(origin, package / name)

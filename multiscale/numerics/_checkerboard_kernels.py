@@ -91,6 +91,18 @@ def _inverse_slab(links, tiny, inverse, first, last):
                     inverse[c, i, j, k] = 1.0 / total[k] if total[k] > tiny else 0.0
 
 
+@kernel(error_model="numpy")
+def sum_links(links, sums):
+    """Sum the links of every cell."""
+    _, nx, ny, _ = links.shape
+    for i in range(nx):
+        im = i - 1 if i > 0 else nx - 1
+        for j in range(ny):
+            jm = j - 1 if j > 0 else ny - 1
+            for c in range(2):
+                _row_sum(links, c, i, im, j, jm, sums[c, i, j])
+
+
 @kernel(parallel=True, error_model="numpy")
 def inverse_diagonal(links, tiny, inverse, threads):
     """Fill 1/Σ links of both colours; zero where a cell has next to none."""

@@ -18,6 +18,7 @@ Notay, SIAM J. Sci. Comput. 22, 1444 (2000), 10.1137/S1064827599362314
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -33,6 +34,7 @@ from multiscale.numerics._checkerboard_kernels import (
     down,
     inverse_diagonal,
     product,
+    sum_links,
     turn,
     up,
 )
@@ -140,9 +142,15 @@ class Multigrid:
     """
 
     def __init__(
-        self, links: SingleArray, axes: Axes, spacing: FloatArray, threads: int = 1
+        self,
+        links: SingleArray,
+        axes: Axes,
+        spacing: FloatArray,
+        threads: int = 1,
+        more: Callable[[SingleArray], None] | None = None,
     ) -> None:
         self.threads = threads
+        self._axes = axes
         levels = plan(axes, spacing)
         shape = packed_shape(axes)
         self.links = links
@@ -153,7 +161,7 @@ class Multigrid:
         self._numbers, spans = _index(levels)
         self._table[:, FIELDS["starts"] : FIELDS["starts"] + 8] = spans[1:]
         self._first = spans[0]
-        self._fill(levels)
+        self._fill(levels, more)
         self.result = np.zeros(shape, np.float32)
         self._direct = _pseudo_inverse(self._coarse_links(-1), levels[-1][0])
 
@@ -166,7 +174,11 @@ class Multigrid:
         start += 6 * x * y * m
         return self._pool[start : start + 2 * x * y * m].reshape(2, x, y, m)
 
-    def _fill(self, levels: list[tuple[Axes, tuple[int, int, int]]]) -> None:
+    def _fill(
+        self,
+        levels: list[tuple[Axes, tuple[int, int, int]]],
+        more: Callable[[SingleArray], None] | None,
+    ) -> None:
         """Add up the links of each level from the one above."""
         fine = self.links
         for depth, ((axes, factors), (below, _)) in enumerate(pairwise(levels)):
@@ -176,6 +188,8 @@ class Multigrid:
             # along axes whose cells are not joined, the sums are exact
             relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
             add_coarse_links(fine, *slots, *parents, relaxed, coarse)
+            if depth == 0 and more is not None:
+                more(coarse)
             inverse_diagonal(coarse, TINY, self._coarse_inverse(depth), 1)
             _pin(self._coarse_inverse(depth), below)
             fine = coarse
@@ -198,11 +212,7 @@ class Multigrid:
             Scalar products of the result, which is scaled too, with residual and ``last``.
         """
         starts, halves, parents = self._spans()
-        start, x, y, m = self._table[0, :4]
-        size = 2 * x * y * m
-        base = start + 4 * size
-        rhs = self._pool[base : base + size].reshape(2, x, y, m)
-        solution = self._pool[base + size : base + 2 * size].reshape(2, x, y, m)
+        rhs, solution = self._coarse_vectors()
         nothing = self.result
         common: tuple[Any, ...] = (
             self.links,
@@ -230,6 +240,80 @@ class Multigrid:
         )
         return out
 
+    def _coarse_vectors(self) -> tuple[SingleArray, SingleArray]:
+        """Right-hand side and solution of the first coarse level."""
+        start, x, y, m = self._table[0, :4]
+        size = 2 * x * y * m
+        base = start + 4 * size
+        rhs = self._pool[base : base + size].reshape(2, x, y, m)
+        return rhs, self._pool[base + size : base + 2 * size].reshape(2, x, y, m)
+
+    def reinforce(self, own: FloatArray) -> FloatArray:
+        """Add to the diagonal what ties each cell to something else.
+
+        Parameters
+        ----------
+        own : (2, X, Y, M) ndarray
+            Sum of those conductances.
+
+        Returns
+        -------
+        (2, X, Y, M) ndarray
+            The diagonal.
+        """
+        diagonal = link_sums(self.links) + own
+        inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > TINY)
+        self.inverse[:] = inverse
+        _pin(self.inverse, self._axes)
+        return diagonal
+
+    def descend(self, rhs: SingleArray) -> SingleArray:
+        """Sweep odd → even from zero, with right-hand sides for both colours.
+
+        Parameters
+        ----------
+        rhs : (2, X, Y, M) float32 ndarray
+            Right-hand sides.
+
+        Returns
+        -------
+        (2, X, Y, M) float32 ndarray
+            The first coarse level's right-hand side, to be added to.
+        """
+        starts, halves, _ = self._spans()
+        coarse, _ = self._coarse_vectors()
+        nothing = self.result
+        sweep = (self.links, self.inverse, rhs[1], np.float32(1.0), rhs[0], True, nothing, False)
+        down(*sweep, starts, halves, coarse, self.threads)
+        return coarse
+
+    def solve_coarse(self) -> SingleArray:
+        """Solve the coarse levels by one W-cycle.
+
+        Returns
+        -------
+        (2, X, Y, M) float32 ndarray
+            Solution on the first coarse level.
+        """
+        coarse_cycle(self._pool, self._table, self._numbers, self._direct, self.threads)
+        return self._coarse_vectors()[1]
+
+    def ascend(self, rhs: SingleArray, cells: SingleArray) -> None:
+        """Correct from the coarse level and sweep even → odd, into ``result``.
+
+        Parameters
+        ----------
+        rhs : (2, X, Y, M) float32 ndarray
+            Right-hand sides.
+        cells : (2, X, Y, M) float32 ndarray
+            Values before the correction; the sweep's values on return.
+        """
+        _, halves, parents = self._spans()
+        _, coarse = self._coarse_vectors()
+        sweep = (self.links, self.inverse, rhs[1], np.float32(1.0), rhs[0], True, cells[1], True)
+        up(*sweep, parents, halves, coarse, self.result, cells[0], True, rhs[1], False, self.threads)
+        cells[1] = self.result
+
     def _spans(self) -> tuple[tuple[IntArray, IntArray, int], int, tuple[IntArray, IntArray, int]]:
         x, nx, y, ny, px, py, factor, halves = (int(value) for value in self._first)
         n = self._numbers
@@ -255,6 +339,24 @@ def pool_size(levels: list[tuple[Axes, tuple[int, int, int]]]) -> int:
         Numbers.
     """
     return sum(13 * int(np.prod(packed_shape(axes))) for axes, _ in levels)
+
+
+def link_sums(links: SingleArray) -> FloatArray:
+    """Sum the links of each cell in double precision.
+
+    Parameters
+    ----------
+    links : (6, X, Y, M) float32 ndarray
+        Packed links.
+
+    Returns
+    -------
+    (2, X, Y, M) ndarray
+        Sums.
+    """
+    sums = np.empty((2, *links.shape[1:]))
+    sum_links(links, sums)
+    return sums
 
 
 def _allocate(levels: list[tuple[Axes, tuple[int, int, int]]]) -> tuple[SingleArray, IntArray]:

@@ -325,6 +325,7 @@ def _examine_slab(  # noqa: C901
     last,
     keep,
     potential,
+    beside,
 ):
     nx, ny, m = odd.shape
     nz = 2 * m
@@ -378,6 +379,10 @@ def _examine_slab(  # noqa: C901
             )
             if i >= xs[4] or j >= ys[4]:
                 continue
+            if beside is not None and i < cx and j < cy:
+                for k in range(cz):
+                    inflow[k] += beside[0, i, j, k]
+                    total[k] += beside[1, i, j, k]
             parity = (i + j) & 1
             for k in range(nz):
                 rows[k] = inflow[k] / total[k] if total[k] > 0.0 else 0.0
@@ -393,6 +398,11 @@ def _examine_slab(  # noqa: C901
             dx, dxm, dy, dym = hx * xs[3][i], hx * xs[3][im], hy * ys[3][j], hy * ys[3][jm]
             _balance_row(u, g, here, below, above, j, jm, jp, dx, dxm, dy, dym, dz, inflow, total)
             live = live_x and j < ys[4]
+            real = beside is not None and i < cx and j < cy
+            if real:
+                for k in range(cz):
+                    inflow[k] += beside[0, i, j, k]
+                    total[k] += beside[1, i, j, k]
             parity = 1 - ((i + j) & 1)
             square = 0.0
             if live:
@@ -412,6 +422,10 @@ def _examine_slab(  # noqa: C901
                 _measure_along(u, g, here, j, axis, dz, reach_z, sums, planes, inflow)
             else:
                 _source_row(g, here, below, j, jm, dx, dxm, dy, dym, dz, inflow, total)
+                if real:
+                    for k in range(cz):
+                        inflow[k] += beside[0, i, j, k]
+                        total[k] += abs(beside[0, i, j, k])
                 for k in range(zs[4] if live else 0):
                     sums[SOURCE] += inflow[k] * inflow[k]
                     sums[SCALE] += total[k] * total[k]
@@ -465,6 +479,7 @@ def examine(
     residual,
     keep,
     potential,
+    beside,
     threads,
 ):
     """Relax the even cells in full precision and look at what comes of it.
@@ -498,6 +513,7 @@ def examine(
             nx,
             keep,
             potential,
+            beside,
         )
     else:
         for t in prange(threads):
@@ -522,6 +538,7 @@ def examine(
                 (t + 1) * nx // threads,
                 keep,
                 potential,
+                beside,
             )
     total, flow = np.zeros(SUMS), np.zeros(length)
     for t in range(threads):

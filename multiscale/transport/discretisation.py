@@ -29,6 +29,7 @@ from multiscale.transport.boundary_model import (
     STEEPEST,
     Films,
 )
+from multiscale.transport.sheets import Sheets
 
 FloatArray = NDArray[np.float64]
 
@@ -283,7 +284,45 @@ def face_conductances(problem: VoxelProblem, periodic: bool) -> tuple[FloatArray
     return through, half
 
 
-def without_network(problem: VoxelProblem, periodic: bool) -> tuple[bool, FloatArray | None]:
+def conducting_sheets(
+    problem: VoxelProblem, half: FloatArray
+) -> tuple[NDArray[np.int32], Sheets | None]:
+    """Take the films that conduct along themselves out of a problem.
+
+    Parameters
+    ----------
+    problem : VoxelProblem
+        Coefficients and films.
+    half : (m, 2) ndarray
+        Conductance from each boundary face to its lower and upper voxel.
+
+    Returns
+    -------
+    (n,) int32 ndarray
+        Their faces.
+    Sheets or None
+        The sheets, if there are any.
+    """
+    if problem.faces is None:
+        return np.zeros(0, np.int32), None
+    found = _conducting_sheets(problem)
+    if not found.size:
+        return found, None
+    arm = np.zeros((found.size, 3))
+    arm[:, : problem.dimension] = _arms(problem, found)
+    shape = tuple(int(n) for n in problem.bulk.shape)
+    return found, Sheets(
+        problem.faces.axis[found],
+        problem.faces.index[found],
+        half[found],
+        arm,
+        (shape[0], shape[1], shape[2]),
+    )
+
+
+def without_network(
+    problem: VoxelProblem, periodic: bool
+) -> tuple[bool, FloatArray | None, Sheets | None]:
     """Tell whether a problem has one unknown a voxel, and its films' conductances.
 
     Parameters
@@ -299,17 +338,20 @@ def without_network(problem: VoxelProblem, periodic: bool) -> tuple[bool, FloatA
         False if a film conducts along itself or does not let through at all.
     (d, nx, ny[, nz]) ndarray or None
         Conductance to the next voxel along each axis; None without films.
+    Sheets or None
+        Films that conduct along themselves.
     """
     if problem.faces is None or not (problem.resistance.any() or problem.sheet.any()):
-        return True, None
-    if _conducting_sheets(problem).size:
-        return False, None
-    through, _ = face_conductances(problem, periodic)
+        return True, None, None
+    through, half = face_conductances(problem, periodic)
     where = (problem.faces.axis, *problem.faces.index.T)
     low = problem.bulk[where[1:]]
     if (through[where] <= 0.0)[low > 0].any():
-        return False, None
-    return True, through.reshape(problem.dimension, *problem.cells)
+        return False, None, None
+    _, sheets = conducting_sheets(problem, half)
+    if sheets is not None and not (problem.bulk > 0).all():
+        return False, None, None
+    return True, through.reshape(problem.dimension, *problem.cells), sheets
 
 
 def assemble(problem: VoxelProblem, electrodes: int | None = None) -> Network:

@@ -376,7 +376,7 @@ def solve_voxels(
     limits = _Limits(rtol=rtol, max_iterations=max_iterations)
     if boundary != "periodic":
         problem = problem.walled()
-    matrix_free, through = without_network(problem, boundary == "periodic")
+    matrix_free, through, sheets = without_network(problem, boundary == "periodic")
     if matrix_free:
         found = solve_field(
             problem.bulk.reshape(problem.cells),
@@ -384,6 +384,7 @@ def solve_voxels(
             boundary,
             **limits,
             through=through,
+            sheets=sheets,
             start=_potentials_of(start, problem.cells),
             keep=keep,
             threads=threads,

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError
+from multiscale.numerics.attached import AttachedCG
 from multiscale.numerics.checkerboard import Axis
 from multiscale.numerics.checkerboard_multigrid import (
     Axes,
@@ -43,7 +44,9 @@ from multiscale.transport._voxel_kernels import (
     fill_links,
     pack_odd,
 )
+from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets
 from multiscale.transport.islands import Carriers, carriers
+from multiscale.transport.sheets import Sheets
 
 FloatArray = NDArray[np.float64]
 Ends = tuple[str, str, str]
@@ -102,11 +105,18 @@ class _Layout:
 
     field: NDArray[Any]
     through: FloatArray | None
+    sheets: Sheets | None
     spacing: FloatArray
     place: tuple[int, ...]
 
     @classmethod
-    def of(cls, field: NDArray[Any], spacing: FloatArray, through: FloatArray | None) -> _Layout:
+    def of(
+        cls,
+        field: NDArray[Any],
+        spacing: FloatArray,
+        through: FloatArray | None,
+        sheets: Sheets | None,
+    ) -> _Layout:
         d = field.ndim
         long = [a for a in range(d) if field.shape[a] > 1] or [d - 1]
         long.sort(key=lambda a: -abs(field.strides[a]))  # rows along what is next in memory
@@ -126,7 +136,7 @@ class _Layout:
         place = tuple(order.index(a) for a in range(d))
         view = np.ascontiguousarray(field.transpose(axes).reshape(shape)).view()
         view.flags.writeable = False  # one compiled version for what may and may not be written
-        return cls(view, turned, edges, place)
+        return cls(view, turned, None if sheets is None else sheets.turned(place), edges, place)
 
     def restored(self, values: FloatArray) -> FloatArray:
         """Bring values on the three axes back to the axes of the field."""
@@ -203,6 +213,7 @@ def solve_field(
     rtol: float,
     max_iterations: int = 500,
     through: FloatArray | None = None,
+    sheets: Sheets | None = None,
     start: Sequence[FloatArray] = (),
     keep: bool = False,
     threads: int | None = None,
@@ -225,6 +236,8 @@ def solve_field(
     through : (d, nx, ny[, nz]) ndarray, optional
         Conductance to the next voxel along each axis, where films resist; positive
         between voxels that conduct; harmonic means of the field unless given.
+    sheets : Sheets, optional
+        Films that conduct along themselves; ``through`` holds their two halves in series.
     start : sequence of (nx, ny[, nz]) ndarray, optional
         Potentials of a similar problem, one an axis that conducts.
     keep : bool, optional
@@ -245,7 +258,7 @@ def solve_field(
         If the tolerance is not reached.
     """
     d = field.ndim
-    layout = _Layout.of(field, np.asarray(spacing, dtype=float), through)
+    layout = _Layout.of(field, np.asarray(spacing, dtype=float), through, sheets)
     threads = threads or default_threads(field.size)
     out = _Collector(d)
     if boundary == "periodic":
@@ -407,7 +420,12 @@ class _FieldSolver:
         )
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
         fill_links(*self._source(), links, threads)
-        self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
+        self._sheets: tuple[Any, ...] | None = None
+        self.cg: ReducedCG | AttachedCG
+        if layout.sheets is None:
+            self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
+            return
+        self.cg = self._attach(layout.sheets, ends, links)
 
     def _source(self) -> tuple[Any, ...]:
         return (
@@ -419,6 +437,32 @@ class _FieldSolver:
             self._factors,
             *self._tables,
         )
+
+    def _attach(self, sheets: Sheets, ends: Ends, links: NDArray[np.float32]) -> AttachedCG:
+        """Attach the sheets; from now on their faces let nothing through but by them."""
+        rows = sheets.rows("periodic" in ends, ends.index("electrodes") if "electrodes" in ends else -1)
+        scale = self._through_scale
+        nodes = sheets.nodes(self._axes, scale, rows)
+        self._sheets = (
+            (
+                sheets.low,
+                sheets.axis,
+                scale * sheets.half,
+                rows[0],
+                rows[1],
+                scale * rows[2],
+                scale * rows[3],
+            ),
+            (
+                np.array([axis.cells for axis in self._axes]),
+                np.array([axis.between for axis in self._axes]),
+                np.array([axis.length for axis in self._axes]),
+                np.array([axis.ends == "periodic" for axis in self._axes]),
+            ),
+        )
+        assert self._through is not None
+        self._through[(sheets.axis, *sheets.low.T)] = 0.0
+        return AttachedCG(links, nodes, self._axes, self._spacing, self._threads)
 
     def _largest(self) -> float:
         """Largest coefficient of the voxels that take part."""
@@ -438,6 +482,14 @@ class _FieldSolver:
     def _examine(
         self, axis: int, sources: bool, into: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
+        beside = None
+        if self._sheets is not None:
+            into = np.empty(self._field.shape) if into is None else into
+            beside = np.empty((2, *self._field.shape))
+            sheets, (cells, *_) = self._sheets
+            beside_sheets(
+                sheets, cells, self._spacing, axis, self.cg.node_potential, beside[0], beside[1]
+            )
         potential = np.zeros((1, 1, 1)) if into is None else into
         found: tuple[FloatArray, FloatArray] = examine(
             *self._source(),
@@ -448,8 +500,19 @@ class _FieldSolver:
             self.cg.residual,
             into is not None,
             potential,
+            beside,
             self._threads,
         )
+        if self._sheets is not None:
+            examine_sheets(
+                *self._sheets,
+                self._spacing,
+                axis,
+                potential,
+                self.cg.node_potential,
+                self.cg.node_residual,
+                *found,
+            )
         return found
 
     def potentials(self, axis: int) -> FloatArray:
@@ -464,6 +527,8 @@ class _FieldSolver:
         """Drive one axis until residual and fluxes agree with the tolerance."""
         cg = self.cg
         cg.potential[:] = 0.0
+        if isinstance(cg, AttachedCG):
+            cg.node_potential[:] = 0.0
         cg.restart()
         sums, _ = self._examine(axis, True)
         norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))

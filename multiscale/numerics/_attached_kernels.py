@@ -1,8 +1,9 @@
 """Compiled passes over nodes attached to a packed checkerboard grid.
 
 ``ties`` is (cell, tie): the two cells of each node, numbered as in an array of the shape
-(2, X, Y, M) that holds the even cells first, and the conductances to them. ``rows`` is
-(indptr, indices, link): the nodes that each node is linked to.
+(2, X, Y, M) that holds the even cells first, and the conductances to them. ``rows`` is (near, link, start, more,
+more_link): four nodes that each node is linked to, itself where there are fewer, and the rest
+of them from ``start`` on; most have exactly four.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -16,6 +17,44 @@ from multiscale.numerics._checkerboard_kernels import RING, _gather
 from multiscale.numerics.compiling import kernel
 
 FAST = {"contract", "reassoc", "nsz"}
+FOUR = 4
+LEAST_MOVED = 1e-3
+
+
+@kernel()
+def pack_rows(indptr, indices, values, near, link, start):
+    """Put four links of each node side by side; return the rest of them."""
+    count = 0
+    for f in range(near.shape[0]):
+        begin, end = indptr[f], indptr[f + 1]
+        start[f] = count
+        for k in range(FOUR):
+            inside = begin + k < end
+            near[f, k] = indices[begin + k] if inside else f
+            link[f, k] = values[begin + k] if inside else 0.0
+        count += max(end - begin - FOUR, 0)
+    start[near.shape[0]] = count
+    more, more_link = np.empty(count, indices.dtype), np.empty(count, values.dtype)
+    for f in range(near.shape[0]):
+        for k in range(start[f + 1] - start[f]):
+            more[start[f] + k] = indices[indptr[f] + FOUR + k]
+            more_link[start[f] + k] = values[indptr[f] + FOUR + k]
+    return more, more_link
+
+
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
+def _linked(rows, values, f):
+    """Σ link value of the nodes that node f is linked to."""
+    near, link, start, more, more_link = rows
+    total = (
+        link[f, 0] * values[near[f, 0]]
+        + link[f, 1] * values[near[f, 1]]
+        + link[f, 2] * values[near[f, 2]]
+        + link[f, 3] * values[near[f, 3]]
+    )
+    for k in range(start[f], start[f + 1]):
+        total += more_link[k] * values[more[k]]
+    return total
 
 
 @kernel(error_model="numpy")
@@ -23,70 +62,87 @@ def scatter(ties, values, cells):
     """Add tie times value of every node to its cells."""
     cell, tie = ties
     for f in range(values.size):
-        for end in range(2):
-            cells[cell[f, end]] += tie[f, end] * values[f]
+        cells[cell[f, 0]] += tie[f, 0] * values[f]
+        cells[cell[f, 1]] += tie[f, 1] * values[f]
 
 
-@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _linked(rows, f, values, start):
-    """Start plus link times value of every linked node."""
-    indptr, indices, link = rows
-    for k in range(indptr[f], indptr[f + 1]):
-        start += link[k] * values[indices[k]]
-    return start
-
-
-@kernel(fastmath=FAST, error_model="numpy")
-def relax_from_zero(rows, inverse, rhs, scale, values):
-    """Sweep forwards over nodes that were zero."""
-    indptr, indices, link = rows
-    for f in range(values.size):
-        total = np.float32(scale * rhs[f])
-        for k in range(indptr[f], indptr[f + 1]):
-            if indices[k] >= f:
-                break
-            total += link[k] * values[indices[k]]
-        values[f] = inverse[f] * total
+@kernel(error_model="numpy")
+def set_right_hand_side(residual, scale, rhs):
+    """Put the odd cells' residual into right-hand sides of all cells."""
+    for i in range(residual.shape[0]):
+        rhs[0, i] = 0.0
+        for j in range(residual.shape[1]):
+            for k in range(residual.shape[2]):
+                rhs[1, i, j, k] = scale * residual[i, j, k]
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def relax_backwards(rows, ties, inverse, rhs, scale, cells, values):
-    """Sweep backwards over the nodes, with the cells as they are."""
+def relax_forwards(rows, ties, inverse, residual, scale, values, rhs):
+    """Sweep forwards over nodes that were zero, and add what comes of it to the cells."""
     cell, tie = ties
-    for f in range(values.size - 1, -1, -1):
-        total = np.float32(scale * rhs[f])
-        total += tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
-        values[f] = inverse[f] * _linked(rows, f, values, total)
+    values[:] = 0.0
+    for f in range(values.size):
+        value = inverse[f] * (np.float32(scale * residual[f]) + _linked(rows, values, f))
+        values[f] = value
+        rhs[cell[f, 0]] += tie[f, 0] * value
+        rhs[cell[f, 1]] += tie[f, 1] * value
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def restrict(rows, ties, shares, parent, inverse, cells, values, coarse):
-    """Add what a forward sweep from zero left at the nodes to the coarse cells."""
-    indptr, indices, link = rows
+def restrict(rows, ties, shares, parent, inverse, residual, scale, cells, values, coarse):
+    """Add what is left at the nodes to the coarse cells."""
     cell, tie = ties
     for f in range(values.size):
         if inverse[f] == 0.0:
             continue
-        left = tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
-        for k in range(indptr[f + 1] - 1, indptr[f] - 1, -1):
-            if indices[k] <= f:
-                break
-            left += link[k] * values[indices[k]]
+        left = np.float32(scale * residual[f]) - values[f] / inverse[f] + _linked(rows, values, f)
+        left += tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
         coarse[parent[f, 0]] += shares[f, 0] * left
         coarse[parent[f, 1]] += shares[f, 1] * left
 
 
 @kernel(error_model="numpy")
-def correct(shares, parent, coarse, values):
-    """Add what the coarse cells say at each node."""
+def correct(ties, shares, parent, coarse, values, rhs):
+    """Add what the coarse cells say at each node, and what comes of it to the cells."""
+    cell, tie = ties
     for f in range(values.size):
-        values[f] += shares[f, 0] * coarse[parent[f, 0]] + shares[f, 1] * coarse[parent[f, 1]]
+        step = shares[f, 0] * coarse[parent[f, 0]] + shares[f, 1] * coarse[parent[f, 1]]
+        values[f] += step
+        rhs[cell[f, 0]] += tie[f, 0] * step
+        rhs[cell[f, 1]] += tie[f, 1] * step
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def _grid_product_slab(links, inverse, diagonal, inflow, p, even, q, first, last):
-    """Relax the even cells from p and the nodes; apply the odd rows of the grid."""
-    nx, ny, m = p.shape
+def relax_backwards(rows, ties, inverse, residual, scale, cells, values, last):
+    """Sweep backwards over the nodes; return their products with ``residual`` and ``last``."""
+    cell, tie = ties
+    dot, other = 0.0, 0.0
+    for f in range(values.size - 1, -1, -1):
+        total = np.float32(scale * residual[f]) + _linked(rows, values, f)
+        total += tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
+        value = inverse[f] * total
+        values[f] = value
+        dot += value * residual[f]
+        other += value * last[f]
+    return dot, other
+
+
+@kernel(fastmath=FAST, error_model="numpy")
+def dots(x, y, z):
+    """x·y and x·z."""
+    first, second = 0.0, 0.0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                first += x[i, j, k] * y[i, j, k]
+                second += x[i, j, k] * z[i, j, k]
+    return first, second
+
+
+@kernel(fastmath=FAST, error_model="numpy")
+def _grid_product_slab(links, inverse, diagonal, inflow, cells, q, first, last):
+    """Relax the even cells from the odd ones and the nodes; apply the odd rows."""
+    nx, ny, m = q.shape
     ring = np.empty((RING, ny, m))
     total = np.empty(m)
     dot = 0.0
@@ -96,12 +152,12 @@ def _grid_product_slab(links, inverse, diagonal, inflow, p, even, q, first, last
         slot = (step + 1) % RING
         for j in range(ny):
             jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
-            _gather(links, 0, p, i, im, ip, i, im, j, jm, jp, total)
+            _gather(links, 0, cells[1], i, im, ip, i, im, j, jm, jp, total)
             for k in range(m):
-                ring[slot, j, k] = (total[k] + inflow[i, j, k]) * inverse[i, j, k]
+                ring[slot, j, k] = (total[k] + inflow[0, i, j, k]) * inverse[i, j, k]
             if first <= step < last:
                 for k in range(m):
-                    even[i, j, k] = ring[slot, j, k]
+                    cells[0, i, j, k] = ring[slot, j, k]
         if step <= first:
             continue
         i = (step - 1) % nx
@@ -111,62 +167,57 @@ def _grid_product_slab(links, inverse, diagonal, inflow, p, even, q, first, last
             jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
             _gather(links, 1, ring, here, below, slot, i, im, j, jm, jp, total)
             for k in range(m):
-                value = diagonal[i, j, k] * p[i, j, k] - total[k]
+                value = diagonal[i, j, k] * cells[1, i, j, k] - total[k] - inflow[1, i, j, k]
                 value = value if diagonal[i, j, k] > 0.0 else 0.0
                 q[i, j, k] = value
-                dot += value * p[i, j, k]
+                dot += value * cells[1, i, j, k]
     return dot
 
 
 @kernel(parallel=True, error_model="numpy")
-def grid_product(links, inverse, diagonal, inflow, p, even, q, threads):
-    """Apply the grid's part of the reduced matrix; fill the even cells; return p·q."""
-    nx = p.shape[0]
+def grid_product(links, inverse, diagonal, inflow, cells, q, threads):
+    """Apply the grid's rows of the reduced matrix to the odd cells; fill the even ones.
+
+    ``inflow`` holds what the nodes add to each cell. Returns the odd cells' share of p·q.
+    """
+    nx = q.shape[0]
     parts = np.zeros(threads)
     for t in prange(threads):
-        parts[t] = _grid_product_slab(
-            links, inverse, diagonal, inflow, p, even, q, t * nx // threads, (t + 1) * nx // threads
-        )
+        lo, hi = t * nx // threads, (t + 1) * nx // threads
+        parts[t] = _grid_product_slab(links, inverse, diagonal, inflow, cells, q, lo, hi)
     return parts.sum()
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def node_product(rows, ties, diagonal, p, even, odd, q, q_odd):
-    """Apply the nodes' rows, and their part of the odd cells' rows; return their share of p·q."""
+def node_product(rows, ties, diagonal, cells, p, q):
+    """Apply the nodes' rows of the matrix; return their share of p·q."""
     cell, tie = ties
-    half = odd.size
     dot = 0.0
     for f in range(p.size):
-        if diagonal[f] == 0.0:
-            q[f] = 0.0
-            continue
-        total = 0.0
-        for end in range(2):
-            c = cell[f, end]
-            g = np.float64(tie[f, end])
-            if c < half:
-                total += g * even[c]
-            else:
-                total += g * odd[c - half]
-                q_odd[c - half] -= g * p[f]
-                dot -= g * p[f] * odd[c - half]
-        q[f] = diagonal[f] * p[f] - _linked(rows, f, p, total)
-        dot += q[f] * p[f]
+        total = tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
+        total += _linked(rows, p, f)
+        value = diagonal[f] * p[f] - total if diagonal[f] > 0.0 else 0.0
+        q[f] = value
+        dot += value * p[f]
     return dot
 
 
 @kernel(error_model="numpy")
-def even_cells(links, inverse, rhs, odd, even, first, last):
-    """Relax the even cells of planes first … last − 1."""
-    nx, ny, m = odd.shape
+def even_cells(links, inverse, rhs, cells):
+    """Relax both colours from zero, odd first, with right-hand sides for both."""
+    _, nx, ny, m = cells.shape
     total = np.empty(m, np.float32)
-    for i in range(first, last):
+    for i in range(nx):
+        for j in range(ny):
+            for k in range(m):
+                cells[1, i, j, k] = inverse[1, i, j, k] * rhs[1, i, j, k]
+    for i in range(nx):
         im, ip = (i - 1) % nx, (i + 1) % nx
         for j in range(ny):
             jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
-            _gather(links, 0, odd, i, im, ip, i, im, j, jm, jp, total)
+            _gather(links, 0, cells[1], i, im, ip, i, im, j, jm, jp, total)
             for k in range(m):
-                even[i, j, k] = inverse[i, j, k] * (total[k] + rhs[i, j, k])
+                cells[0, i, j, k] = inverse[0, i, j, k] * (total[k] + rhs[0, i, j, k])
 
 
 @kernel(error_model="numpy", forceinline=True)
@@ -206,27 +257,20 @@ def _add_path(links, cells, between, factors, start, end, value, here):
 
     (a − c)² ≤ 2 (a − b)² + 2 (b − c)² by way of b; both ways round share the conductance.
     """
-    step = np.zeros(3, np.int64)
-    hops = 0
-    for way in range(3):
-        n = cells[way]
-        ahead = (end[way] - start[way]) % n
-        if ahead != 0:
-            step[way] = 1 if ahead == 1 else -1
-            hops += 1
     for first in range(3):
-        if step[first] == 0:
+        if start[first] == end[first]:
             continue
         here[:] = start
         for turn in range(3):
-            way = (first + turn) % 3
-            if step[way] == 0:
+            way = first + turn if first + turn < 3 else first + turn - 3
+            step = end[way] - start[way]
+            if step == 0:
                 continue
-            if step[way] > 0:
+            if step == 1 or step < -1:  # ahead, across the box too
                 _add_hop(links, cells, between, factors, way, here[0], here[1], here[2], value)
-                here[way] = (here[way] + 1) % cells[way]
+                here[way] = end[way]
             else:
-                here[way] = (here[way] - 1) % cells[way]
+                here[way] = end[way]
                 _add_hop(links, cells, between, factors, way, here[0], here[1], here[2], value)
 
 
@@ -239,29 +283,35 @@ def add_node_links(rows, shares, parent, cells, between, factors, links):
     """
     indptr, indices, link = rows
     shape = (2, links.shape[1], links.shape[2], links.shape[3])
-    start, end, here = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
+    n = indptr.size - 1
+    place = np.empty((n, 2, 3), np.int32)
+    for f in range(n):
+        for end in range(2):
+            place[f, end] = _place(parent[f, end], shape)
+    here = np.empty(3, np.int64)
     out, into = np.empty(2), np.empty(2)
-    for f in range(indptr.size - 1):
-        for n in range(indptr[f], indptr[f + 1]):
-            g = indices[n]
+    for f in range(n):
+        for m in range(indptr[f], indptr[f + 1]):
+            g = indices[m]
             if g <= f:
                 continue
             for e in range(2):
                 out[e], into[e] = shares[f, e], shares[g, e]
-            for same in range(2):
-                for a in range(2):
-                    for b in range(2):
-                        one, two = parent[f, a], parent[g, b]
+            for a in range(2):
+                for b in range(2):
+                    if parent[f, a] == parent[g, b]:
                         moved = min(out[a], into[b])
-                        if moved <= 0.0 or (same == 0) != (one == two):
-                            continue
                         out[a] -= moved
                         into[b] -= moved
-                        if one == two:
-                            continue
-                        start[0], start[1], start[2] = _place(one, shape)
-                        end[0], end[1], end[2] = _place(two, shape)
-                        _add_path(links, cells, between, factors, start, end, moved * link[n], here)
+            for a in range(2):
+                for b in range(2):
+                    moved = min(out[a], into[b])
+                    if moved > LEAST_MOVED:
+                        out[a] -= moved
+                        into[b] -= moved
+                        moved *= link[m]
+                        start, end = place[f, a], place[g, b]
+                        _add_path(links, cells, between, factors, start, end, moved, here)
 
 
 @kernel(error_model="numpy")

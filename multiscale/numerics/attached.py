@@ -15,16 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.numerics._attached_kernels import (
+    FOUR,
     add_contacts,
     add_node_links,
     correct,
+    dots,
     even_cells,
     grid_product,
     node_product,
+    pack_rows,
     relax_backwards,
-    relax_from_zero,
+    relax_forwards,
     restrict,
     scatter,
+    set_right_hand_side,
 )
 from multiscale.numerics._checkerboard_kernels import advance, turn
 from multiscale.numerics.checkerboard_multigrid import (
@@ -72,10 +76,13 @@ class Nodes:
     contact: SingleArray
     hidden: NDArray[np.int64]
 
-    @property
-    def rows(self) -> tuple[IndexArray, IndexArray, SingleArray]:
-        """Links by node."""
-        return self.indptr, self.indices, self.link
+    def rows(self) -> tuple[IndexArray, SingleArray, IndexArray, IndexArray, SingleArray]:
+        """Lay the links out with four a node side by side, and the rest behind."""
+        n = self.indptr.size - 1
+        near, link = np.empty((n, FOUR), np.int32), np.empty((n, FOUR), np.float32)
+        start = np.empty(n + 1, np.int32)
+        more, more_link = pack_rows(self.indptr, self.indices, self.link, near, link, start)
+        return near, link, start, more, more_link
 
     @property
     def ties(self) -> tuple[IndexArray, SingleArray]:
@@ -144,7 +151,7 @@ class AttachedCG:
         self, links: SingleArray, nodes: Nodes, axes: Axes, spacing: FloatArray, threads: int
     ) -> None:
         self.nodes = nodes
-        self._shares = nodes.shares
+        self._rows, self._shares = nodes.rows(), nodes.shares
         levels = plan(axes, spacing)
         (_, factors), (below, _) = levels[:2]
         self._parent = nodes.parents(axes, factors, below)
@@ -168,21 +175,24 @@ class AttachedCG:
         shape, count = self.multigrid.result.shape, nodes.cell.shape[0]
         self.potential, self.residual = np.zeros(shape), np.zeros(shape)
         self.node_potential, self.node_residual = np.zeros(count), np.zeros(count)
-        self._direction, self._product = np.zeros(shape), np.zeros(shape)
+        self._vector = np.zeros((2, *shape))  # direction on the odd cells, and what even ones take
+        self._direction, self._product = self._vector[1], np.zeros(shape)
         self._node_direction, self._node_product = np.zeros(count), np.zeros(count)
         self._node_result = np.zeros(count, np.float32)
-        self._even, self._inflow = np.zeros(shape), np.zeros(shape)
+        self._inflow = np.zeros((2, *shape))
         self._cells = np.zeros((2, *shape), np.float32)
         self._rhs = np.zeros((2, *shape), np.float32)
         self._alpha, self._rho = 0.0, 1.0
 
     def _join(self, coarse: SingleArray, factors: tuple[int, int, int], below: Axes) -> None:
         """Add the nodes' links and contacts to the links of the first coarse level."""
-        relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
+        import os
+        relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)*float(os.environ.get('AL','1'))
         cells = np.array([axis.cells for axis in below])
         between = np.array([axis.between for axis in below])
         place = (self._shares, self._parent, cells, between, relaxed)
-        add_node_links(self.nodes.rows, *place, coarse)
+        nodes = self.nodes
+        add_node_links((nodes.indptr, nodes.indices, nodes.link), *place, coarse)
         for way, axis in enumerate(below):
             if axis.ends == "electrodes" and self.nodes.contact.any():
                 add_contacts(self.nodes.contact, *place, way, axis.length, coarse)
@@ -245,69 +255,43 @@ class AttachedCG:
     def _multiply(self) -> float:
         """Apply the matrix, reduced to odd cells and nodes, to the direction."""
         nodes, grid = self.nodes, self.multigrid
-        both = np.zeros(2 * self._inflow.size)  # TODO
-        scatter(nodes.ties, self._node_direction, both)
-        self._inflow[:] = both[: self._inflow.size].reshape(self._inflow.shape)
+        self._inflow[:] = 0.0
+        scatter(nodes.ties, self._node_direction, self._inflow.reshape(-1))
         dot = grid_product(
             grid.links,
             self._even_inverse,
             self._odd_diagonal,
             self._inflow,
-            self._direction,
-            self._even,
+            self._vector,
             self._product,
             grid.threads,
         )
         dot += node_product(
-            nodes.rows,
+            self._rows,
             nodes.ties,
             self._diagonal,
+            self._vector.reshape(-1),
             self._node_direction,
-            self._even.reshape(-1),
-            self._direction.reshape(-1),
             self._node_product,
-            self._product.reshape(-1),
         )
         return float(dot)
 
     def _precondition(self, scale: float) -> tuple[float, float]:
         """Apply one W-cycle; return the products of its result with residual and product."""
         nodes, grid = self.nodes, self.multigrid
-        values, rhs, cells = self._node_result, self._rhs, self._cells
-        relax_from_zero(nodes.rows, self._inverse, self.node_residual, scale, values)
-        rhs[0] = 0.0
-        np.multiply(self.residual, scale, out=rhs[1], casting="same_kind")
-        scatter(nodes.ties, values, rhs.reshape(-1))
-        np.multiply(grid.inverse[1], rhs[1], out=cells[1])
-        even_cells(
-            grid.links, grid.inverse[0], rhs[0], cells[1], cells[0], 0, cells.shape[1]
+        values, cells = self._node_result, self._cells.reshape(-1)
+        given = (self._inverse, self.node_residual, scale)
+        place = (self._shares, self._parent)
+        set_right_hand_side(self.residual, scale, self._rhs)
+        relax_forwards(self._rows, nodes.ties, *given, values, self._rhs.reshape(-1))
+        even_cells(grid.links, grid.inverse, self._rhs, self._cells)
+        coarse = grid.descend(self._rhs).reshape(-1)
+        restrict(self._rows, nodes.ties, *place, *given, cells, values, coarse)
+        coarse = grid.solve_coarse().reshape(-1)
+        correct(nodes.ties, *place, coarse, values, self._rhs.reshape(-1))
+        grid.ascend(self._rhs, self._cells)
+        along = relax_backwards(
+            self._rows, nodes.ties, *given, cells, values, self._node_product
         )
-        coarse = grid.descend(rhs)
-        restrict(
-            nodes.rows,
-            nodes.ties,
-            self._shares,
-            self._parent,
-            self._inverse,
-            cells.reshape(-1),
-            values,
-            coarse.reshape(-1),
-        )
-        coarse = grid.solve_coarse()
-        correct(self._shares, self._parent, coarse.reshape(-1), values)
-        rhs[0] = 0.0
-        np.multiply(self.residual, scale, out=rhs[1], casting="same_kind")
-        scatter(nodes.ties, values, rhs.reshape(-1))
-        grid.ascend(rhs, cells)
-        relax_backwards(
-            nodes.rows,
-            nodes.ties,
-            self._inverse,
-            self.node_residual,
-            scale,
-            cells.reshape(-1),
-            values,
-        )
-        dot = float(np.vdot(grid.result, self.residual) + np.vdot(values, self.node_residual))
-        other = float(np.vdot(grid.result, self._product) + np.vdot(values, self._node_product))
-        return dot, other
+        dot, other = dots(grid.result, self.residual, self._product)
+        return dot + along[0], other + along[1]

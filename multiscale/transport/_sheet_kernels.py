@@ -19,106 +19,132 @@ EDGES = 12
 
 
 @kernel(error_model="numpy")
-def _around_edge(node, arm, a, b, p, periodic, found, conductance):
-    """Sheets around the edge at the lower corner of voxel p in the plane of axes a and b.
+def in_memory_order(axis, low, numbers):
+    """Number sheets in the order of their lower voxels; return which is which."""
+    order = np.empty(axis.size, np.int32)
+    for f in range(axis.size):
+        numbers[axis[f], low[f, 0], low[f, 1], low[f, 2]] = f
+    filled = 0
+    for i in range(numbers.shape[1]):
+        for j in range(numbers.shape[2]):
+            for k in range(numbers.shape[3]):
+                for a in range(3):
+                    f = numbers[a, i, j, k]
+                    if f >= 0:
+                        order[filled] = f
+                        numbers[a, i, j, k] = filled
+                        filled += 1
+    return order
 
-    Four voxel faces meet there: normal to a at ±b and normal to b at ±a.
-    """
-    shape = node.shape[1:]
-    q = np.empty(3, np.int64)
-    count = 0
-    for which in range(4):
-        normal, along = (a, b) if which < 2 else (b, a)
-        q[:] = p
-        q[normal] -= 1
-        q[along] -= which % 2
-        inside = True
-        for c in range(3):
-            if periodic:
-                q[c] = q[c] % shape[c]
-            elif q[c] < 0 or q[c] >= shape[c]:
-                inside = False
-        if inside:
-            f = node[normal, q[0], q[1], q[2]]
-            if f >= 0:
-                found[count] = f
-                conductance[count] = arm[f, along]
-                count += 1
-    return count
+
+@kernel(error_model="numpy", forceinline=True)
+def _beside(layer, by, n, periodic):
+    """Layer one further up or down, −1 outside."""
+    layer += by
+    if layer == n:
+        layer = 0 if periodic else -1
+    elif layer < 0 and periodic:
+        layer = n - 1
+    return layer
+
+
+@kernel(error_model="numpy", forceinline=True)
+def _join(f, g, value, start, filled, indices, link):
+    """Put a link into a row that is kept in rising order."""
+    place = filled
+    while place > start and indices[place - 1] > g:
+        indices[place], link[place] = indices[place - 1], link[place - 1]
+        place -= 1
+    indices[place], link[place] = g, value
+    return filled + 1
 
 
 @kernel(error_model="numpy")
-def sheet_rows(node, arm, axis, low, periodic, electrodes):
+def sheet_rows(numbers, arm, axis, low, periodic, electrodes):
     """Join sheets over the voxel edges they share, by the star-mesh transform of each edge.
 
-    Edges on the electrodes join their sheets to those instead. Returns rows of links, in
-    rising order, and the conductances to the electrodes.
+    Around an edge lie up to four sheets: two normal to each of two axes. Edges on the
+    electrodes join their sheets to those instead. Returns rows of links, in rising order, and
+    the conductances to the electrodes.
     """
-    d, shape = node.shape[0], node.shape[1:]
+    shape = numbers.shape[1:]
     n = axis.size
     indptr = np.zeros(n + 1, np.int32)
-    indices = np.empty(EDGES * n, np.int32)
-    link = np.empty(EDGES * n)
+    indices, link = np.empty(EDGES * n, np.int32), np.empty(EDGES * n)
     contact = np.zeros((n, 2))
-    found, conductance = np.empty(4, np.int32), np.empty(4)
-    p = np.empty(3, np.int64)
+    p, q, r = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
     filled = 0
     for f in range(n):
         a = axis[f]
-        begin = filled
-        for b in range(d):
-            if b == a:
+        start = filled
+        for c in range(3):
+            p[c] = low[f, c]
+        for b in range(3):
+            own = arm[f, b]
+            if b == a or own == 0.0:
                 continue
             for side in range(2):
-                for c in range(3):
-                    p[c] = low[f, c]
-                p[a] += 1
-                p[b] += side
-                if electrodes == b and (p[b] == 0 or p[b] == shape[b]):
-                    contact[f, side] += arm[f, b]
+                if electrodes == b and p[b] == (shape[b] - 1) * side:
+                    contact[f, side] += own
                     continue
-                count = _around_edge(node, arm, a, b, p, periodic, found, conductance)
-                total = conductance[:count].sum()
-                for m in range(count):
-                    if found[m] == f:
-                        continue
-                    place = filled
-                    while place > begin and indices[place - 1] > found[m]:
-                        indices[place], link[place] = indices[place - 1], link[place - 1]
-                        place -= 1
-                    indices[place] = found[m]
-                    link[place] = arm[f, b] * conductance[m] / total
-                    filled += 1
+                q[:] = p  # beyond the edge in the plane of the sheet
+                q[b] = _beside(p[b], 2 * side - 1, shape[b], periodic)
+                if q[b] < 0:
+                    continue
+                r[:] = p  # below the edge along b
+                r[b] = q[b] if side == 0 else p[b]
+                one = numbers[a, q[0], q[1], q[2]]
+                two = numbers[b, r[0], r[1], r[2]]
+                r[a] = _beside(p[a], 1, shape[a], periodic)
+                three = numbers[b, r[0], r[1], r[2]]
+                total = own
+                total += arm[one, b] if one >= 0 else 0.0
+                total += arm[two, a] if two >= 0 else 0.0
+                total += arm[three, a] if three >= 0 else 0.0
+                part = own / total
+                if one >= 0:
+                    filled = _join(f, one, part * arm[one, b], start, filled, indices, link)
+                if two >= 0:
+                    filled = _join(f, two, part * arm[two, a], start, filled, indices, link)
+                if three >= 0:
+                    filled = _join(f, three, part * arm[three, a], start, filled, indices, link)
         indptr[f + 1] = filled
     return indptr, indices[:filled].copy(), link[:filled].copy(), contact
 
 
 @kernel(error_model="numpy")
-def beside_sheets(sheets, cells, spacing, driven, potential, inflow, total):
-    """Σ g (sheet's potential + displacement) and Σ g of each voxel beside a sheet."""
+def beside_sheets(sheets, cells, spacing, driven, potential, inflow):
+    """Σ g (sheet's potential + displacement) of each voxel beside a sheet."""
     low, way, half = sheets[0], sheets[1], sheets[2]
     inflow[:] = 0.0
-    total[:] = 0.0
-    p = np.empty(3, np.int64)
     for f in range(way.size):
         a = way[f]
         step = 0.5 * spacing[a] if a == driven else 0.0
-        for c in range(3):
-            p[c] = low[f, c]
-        inflow[p[0], p[1], p[2]] += half[f, 0] * (potential[f] + step)
-        total[p[0], p[1], p[2]] += half[f, 0]
-        p[a] = (p[a] + 1) % cells[a]
-        inflow[p[0], p[1], p[2]] += half[f, 1] * (potential[f] - step)
-        total[p[0], p[1], p[2]] += half[f, 1]
+        i, j, k = low[f, 0], low[f, 1], low[f, 2]
+        inflow[i, j, k] += half[f, 0] * (potential[f] + step)
+        i, j, k = _above(a, i, j, k, cells)
+        inflow[i, j, k] += half[f, 1] * (potential[f] - step)
 
 
 @kernel(error_model="numpy", forceinline=True)
-def _apart(low, way, f, g, c, n, periodic):
-    """Half voxels from sheet f to sheet g along axis c, the short way round."""
-    step = 2 * (low[g, c] - low[f, c]) + (way[g] == c) - (way[f] == c)
-    if periodic and step > n:
+def _above(a, i, j, k, cells):
+    """Voxel on the upper side."""
+    if a == 0:
+        i = i + 1 if i + 1 < cells[0] else 0
+    elif a == 1:
+        j = j + 1 if j + 1 < cells[1] else 0
+    else:
+        k = k + 1 if k + 1 < cells[2] else 0
+    return i, j, k
+
+
+@kernel(error_model="numpy", forceinline=True)
+def _apart(one, way_one, other, way_other, c, n):
+    """Half voxels from one sheet to another that shares an edge, along axis c."""
+    step = 2 * (other - one) + (way_other == c) - (way_one == c)
+    if step > 2:
         step -= 2 * n
-    elif periodic and step < -n:
+    elif step < -2:
         step += 2 * n
     return step
 
@@ -126,83 +152,97 @@ def _apart(low, way, f, g, c, n, periodic):
 @kernel(error_model="numpy", forceinline=True)
 def _cross(planes, layer, cells, between, flow):
     """Count a current through the plane behind a layer."""
-    layer = layer % cells
     planes[layer] += flow
     if between and layer == cells - 1:
         planes[layer + 1] += flow
 
 
 @kernel(error_model="numpy")
-def examine_sheets(sheets, grid, spacing, driven, voxels, potential, residual, sums, planes):
-    """Add energy, fluxes, plane fluxes and sources of the sheets; fill their residual.
-
-    ``grid`` is (cells, between, length, periodic) with one entry an axis each.
-    """
+def sheet_sources(sheets, grid, spacing, driven, sums):
+    """Add what drives the sheets: squares of Σ g d, and Σ g |d|."""
     low, way, half, indptr, indices, link, contact = sheets
-    cells, between, length, periodic = grid
-    n = cells[driven]
-    hop = spacing[driven]
-    p = np.empty(3, np.int64)
+    cells, _, _ = grid
+    n, hop = cells[driven], spacing[driven]
     for f in range(way.size):
         a = way[f]
-        own = potential[f]
-        left, source, scale = 0.0, 0.0, 0.0
-        for c in range(3):
-            p[c] = low[f, c]
-        step = -0.5 * hop if a == driven else 0.0
-        for side in range(2):
-            if side == 1:
-                p[a] = (p[a] + 1) % cells[a]
-                step = -step
-            drop = voxels[p[0], p[1], p[2]] - own + step
-            current = half[f, side] * drop
-            left += current
-            source += half[f, side] * step
-            scale += half[f, side] * abs(step)
-            sums[ENERGY] += current * drop
-            sums[FLUX + a] += current * (spacing[a] * (side - 0.5))
-            if side == 1 and a == driven:
-                _cross(planes, low[f, a], n, between[a], current)
-        for k in range(indptr[f], indptr[f + 1]):
-            g = indices[k]
-            half_steps = _apart(low, way, f, g, driven, n, periodic[driven])
-            step = 0.5 * hop * half_steps
-            drop = potential[g] - own + step
-            current = link[k] * drop
-            left += current
-            source += link[k] * step
-            scale += link[k] * abs(step)
-            if g < f:
-                continue
-            sums[ENERGY] += current * drop
-            for c in range(3):
-                reach = 0.5 * spacing[c] * _apart(low, way, f, g, c, cells[c], periodic[c])
-                sums[FLUX + c] += current * reach
-            ahead = (low[g, driven] - low[f, driven]) % n
-            if ahead == 1 and half_steps > 0:
-                _cross(planes, low[f, driven], n, between[driven], current)
-            elif ahead != 0:
-                _cross(planes, low[g, driven], n, between[driven], -current)
+        step = 0.5 * hop if a == driven else 0.0
+        source, scale = step * (half[f, 1] - half[f, 0]), step * (half[f, 0] + half[f, 1])
+        for m in range(indptr[f], indptr[f + 1]):
+            g = indices[m]
+            step = 0.5 * hop * _apart(low[f, driven], a, low[g, driven], way[g], driven, n)
+            source += link[m] * step
+            scale += link[m] * abs(step)
         x = hop * (low[f, driven] + (1.0 if a == driven else 0.5))
-        for end in range(2):
-            value = contact[f, end]
-            if value == 0.0:
-                continue
-            reach = x if end == 0 else n * hop - x
-            sign = 1.0 if end == 0 else -1.0
-            drop = sign * own + reach
-            current = value * drop
-            left -= sign * current
-            source -= sign * value * reach
-            scale += value * reach
-            sums[ENERGY] += current * drop
-            sums[FLUX + driven] += current * reach
-            if end == 0:
-                planes[length[driven] - 1] += current
-            else:
-                _cross(planes, n - 1, n, between[driven], current)
-        residual[f] = left
-        sums[RESIDUAL] += left * left
+        source += contact[f, 1] * (n * hop - x) - contact[f, 0] * x
+        scale += contact[f, 1] * (n * hop - x) + contact[f, 0] * x
         sums[SOURCE] += source * source
         sums[SCALE] += scale * scale
         sums[PARALLEL] += scale
+
+
+@kernel(error_model="numpy")
+def examine_sheets(sheets, grid, spacing, driven, voxels, potential, residual, sums, planes):
+    """Add energy, fluxes and plane fluxes of the sheets; fill their residual.
+
+    ``grid`` is (cells, between, length) with one entry an axis each.
+    """
+    low, way, half, indptr, indices, link, contact = sheets
+    cells, between, length = grid
+    n, hop = cells[driven], spacing[driven]
+    energy, flux = 0.0, np.zeros(3)
+    residual[:] = 0.0
+    for f in range(way.size):
+        a, own = way[f], potential[f]
+        step = 0.5 * hop if a == driven else 0.0
+        i, j, k = low[f, 0], low[f, 1], low[f, 2]
+        layer = low[f, driven]
+        drop = own - voxels[i, j, k] + step
+        below = half[f, 0] * drop
+        energy += below * drop
+        x, y, z = _above(a, i, j, k, cells)
+        drop = voxels[x, y, z] - own + step
+        above = half[f, 1] * drop
+        energy += above * drop
+        flux[a] += 0.5 * spacing[a] * (below + above)
+        left = above - below
+        if a == driven:
+            _cross(planes, layer, n, between[a], above)
+        for m in range(indptr[f], indptr[f + 1]):
+            g = indices[m]
+            if g < f:
+                continue
+            turn = way[g]
+            ahead = _apart(layer, a, low[g, driven], turn, driven, n)
+            drop = potential[g] - own + 0.5 * hop * ahead
+            current = link[m] * drop
+            left += current
+            residual[g] -= current
+            energy += current * drop
+            flux[0] += current * (0.5 * spacing[0] * _apart(i, a, low[g, 0], turn, 0, cells[0]))
+            flux[1] += current * (0.5 * spacing[1] * _apart(j, a, low[g, 1], turn, 1, cells[1]))
+            flux[2] += current * (0.5 * spacing[2] * _apart(k, a, low[g, 2], turn, 2, cells[2]))
+            if low[g, driven] != layer and ahead > 0:
+                _cross(planes, layer, n, between[driven], current)
+            elif low[g, driven] != layer:
+                _cross(planes, low[g, driven], n, between[driven], -current)
+        if contact[f, 0] > 0.0 or contact[f, 1] > 0.0:
+            reach = hop * (layer + (1.0 if a == driven else 0.5))
+            drop = own + reach
+            current = contact[f, 0] * drop
+            left -= current
+            energy += current * drop
+            flux[driven] += current * reach
+            planes[length[driven] - 1] += current
+            reach = n * hop - reach
+            drop = reach - own
+            current = contact[f, 1] * drop
+            left += current
+            energy += current * drop
+            flux[driven] += current * reach
+            _cross(planes, n - 1, n, between[driven], current)
+        residual[f] += left
+    sums[ENERGY] += energy
+    for c in range(3):
+        sums[FLUX + c] += flux[c]
+    for f in range(way.size):
+        sums[RESIDUAL] += residual[f] * residual[f]

@@ -310,13 +310,9 @@ def conducting_sheets(
         return found, None
     arm = np.zeros((found.size, 3))
     arm[:, : problem.dimension] = _arms(problem, found)
-    shape = tuple(int(n) for n in problem.bulk.shape)
-    return found, Sheets(
-        problem.faces.axis[found],
-        problem.faces.index[found],
-        half[found],
-        arm,
-        (shape[0], shape[1], shape[2]),
+    faces = problem.faces
+    return found, Sheets.of(
+        faces.axis[found], faces.index[found], half[found], arm, problem.bulk.shape
     )
 
 

@@ -8,7 +8,6 @@ star-mesh transform.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from multiscale.numerics.attached import Nodes
 from multiscale.numerics.checkerboard_multigrid import Axes, packed_shape
-from multiscale.transport._sheet_kernels import sheet_rows
+from multiscale.transport._sheet_kernels import in_memory_order, sheet_rows
 
 FloatArray = NDArray[np.float64]
 
@@ -35,22 +34,42 @@ class Sheets:
         Conductance to the lower and the upper voxel.
     arm : (n, 3) ndarray
         Conductance from the centre to the edges along each axis.
-    shape : (3,) tuple of int
-        Voxels.
+    numbers : (3, nx, ny, nz) int32 ndarray
+        Number of the sheet on the upper side of each voxel along each axis, −1 for none.
     """
 
     axis: NDArray[np.int8]
     low: NDArray[np.int32]
     half: FloatArray
     arm: FloatArray
-    shape: tuple[int, int, int]
+    numbers: NDArray[np.int32]
 
-    @cached_property
-    def numbers(self) -> NDArray[np.int32]:
-        """Number of the sheet on the upper side of each voxel along each axis, −1 for none."""
-        number = np.full((3, *self.shape), -1, np.int32)
-        number[(self.axis, *self.low.T)] = np.arange(self.axis.size, dtype=np.int32)
-        return number
+    @classmethod
+    def of(
+        cls,
+        axis: NDArray[np.int8],
+        low: NDArray[np.int32],
+        half: FloatArray,
+        arm: FloatArray,
+        shape: tuple[int, ...],
+    ) -> Sheets:
+        """Put sheets into the order of memory.
+
+        Parameters
+        ----------
+        axis, low, half, arm : ndarray
+            As in the class, in any order.
+        shape : tuple of int
+            Voxels along three axes.
+
+        Returns
+        -------
+        Sheets
+            The sheets.
+        """
+        numbers = np.full((3, *shape), -1, np.int32)
+        order = in_memory_order(axis, low, numbers)
+        return cls(axis[order], low[order], half[order], arm[order], numbers)
 
     def rows(
         self, periodic: bool, electrodes: int
@@ -93,16 +112,16 @@ class Sheets:
         Sheets
             The same on the renamed axes.
         """
-        rest = [p for p in range(3) if p not in place]
-        goes = np.array([*place, *rest[: 3 - len(place)]])
+        goes = np.array([*place, *(p for p in range(3) if p not in place)])
         comes = np.argsort(goes)
-        x, y, z = (self.shape[c] for c in comes)
-        return Sheets(
+        if (comes == np.arange(3)).all():
+            return self
+        return Sheets.of(
             goes[self.axis].astype(np.int8),
             np.ascontiguousarray(self.low[:, comes]),
             self.half,
             np.ascontiguousarray(self.arm[:, comes]),
-            (x, y, z),
+            tuple(self.numbers.shape[1 + c] for c in comes),
         )
 
     def nodes(self, axes: Axes, scale: float, rows: tuple[Any, ...]) -> Nodes:

@@ -44,7 +44,7 @@ from multiscale.transport._voxel_kernels import (
     fill_links,
     pack_odd,
 )
-from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets
+from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets, sheet_sources
 from multiscale.transport.islands import Carriers, carriers
 from multiscale.transport.sheets import Sheets
 
@@ -421,6 +421,7 @@ class _FieldSolver:
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
         fill_links(*self._source(), links, threads)
         self._sheets: tuple[Any, ...] | None = None
+        self._beside: FloatArray | None = None
         self.cg: ReducedCG | AttachedCG
         if layout.sheets is None:
             self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
@@ -457,9 +458,13 @@ class _FieldSolver:
                 np.array([axis.cells for axis in self._axes]),
                 np.array([axis.between for axis in self._axes]),
                 np.array([axis.length for axis in self._axes]),
-                np.array([axis.ends == "periodic" for axis in self._axes]),
             ),
         )
+        self._voxels = np.empty(self._field.shape)
+        self._beside = np.zeros((2, *self._field.shape))
+        one = np.ones(sheets.axis.size)
+        known, (cells, *_) = self._sheets
+        beside_sheets(known, cells, self._spacing, -1, one, self._beside[1])
         assert self._through is not None
         self._through[(sheets.axis, *sheets.low.T)] = 0.0
         return AttachedCG(links, nodes, self._axes, self._spacing, self._threads)
@@ -482,13 +487,13 @@ class _FieldSolver:
     def _examine(
         self, axis: int, sources: bool, into: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        beside = None
-        if self._sheets is not None:
-            into = np.empty(self._field.shape) if into is None else into
-            beside = np.empty((2, *self._field.shape))
+        cg = self.cg
+        if self._sheets is not None and isinstance(cg, AttachedCG):
+            into = self._voxels if into is None else into
             sheets, (cells, *_) = self._sheets
+            assert self._beside is not None
             beside_sheets(
-                sheets, cells, self._spacing, axis, self.cg.node_potential, beside[0], beside[1]
+                sheets, cells, self._spacing, axis, cg.node_potential, self._beside[0]
             )
         potential = np.zeros((1, 1, 1)) if into is None else into
         found: tuple[FloatArray, FloatArray] = examine(
@@ -500,19 +505,14 @@ class _FieldSolver:
             self.cg.residual,
             into is not None,
             potential,
-            beside,
+            self._beside,
             self._threads,
         )
-        if self._sheets is not None:
-            examine_sheets(
-                *self._sheets,
-                self._spacing,
-                axis,
-                potential,
-                self.cg.node_potential,
-                self.cg.node_residual,
-                *found,
-            )
+        if self._sheets is not None and isinstance(cg, AttachedCG):
+            driven = (*self._sheets, self._spacing, axis)
+            if sources:
+                sheet_sources(*driven, found[0])
+            examine_sheets(*driven, potential, cg.node_potential, cg.node_residual, *found)
         return found
 
     def potentials(self, axis: int) -> FloatArray:

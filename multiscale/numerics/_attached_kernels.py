@@ -43,9 +43,8 @@ def pack_rows(indptr, indices, values, near, link, start):
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _linked(rows, values, f):
+def _linked(near, link, start, more, more_link, values, f):
     """Σ link value of the nodes that node f is linked to."""
-    near, link, start, more, more_link = rows
     total = (
         link[f, 0] * values[near[f, 0]]
         + link[f, 1] * values[near[f, 1]]
@@ -77,51 +76,69 @@ def set_right_hand_side(residual, scale, rhs):
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def relax_forwards(rows, ties, inverse, residual, scale, values, rhs):
-    """Sweep forwards over nodes that were zero, and add what comes of it to the cells."""
+def relax_forwards(rows, ties, inverse, residual, scale, cells, values, left):
+    """Sweep forwards over nodes that were zero, with the cells as they are.
+
+    What later nodes then add to a node is ``left`` there.
+    """
+    near, link, start, more, more_link = rows
     cell, tie = ties
     values[:] = 0.0
+    left[:] = 0.0
     for f in range(values.size):
-        value = inverse[f] * (np.float32(scale * residual[f]) + _linked(rows, values, f))
-        values[f] = value
-        rhs[cell[f, 0]] += tie[f, 0] * value
-        rhs[cell[f, 1]] += tie[f, 1] * value
-
-
-@kernel(fastmath=FAST, error_model="numpy")
-def restrict(rows, ties, shares, parent, inverse, residual, scale, cells, values, coarse):
-    """Add what is left at the nodes to the coarse cells."""
-    cell, tie = ties
-    for f in range(values.size):
-        if inverse[f] == 0.0:
-            continue
-        left = np.float32(scale * residual[f]) - values[f] / inverse[f] + _linked(rows, values, f)
-        left += tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
-        coarse[parent[f, 0]] += shares[f, 0] * left
-        coarse[parent[f, 1]] += shares[f, 1] * left
-
-
-@kernel(error_model="numpy")
-def correct(ties, shares, parent, coarse, values, rhs):
-    """Add what the coarse cells say at each node, and what comes of it to the cells."""
-    cell, tie = ties
-    for f in range(values.size):
-        step = shares[f, 0] * coarse[parent[f, 0]] + shares[f, 1] * coarse[parent[f, 1]]
-        values[f] += step
-        rhs[cell[f, 0]] += tie[f, 0] * step
-        rhs[cell[f, 1]] += tie[f, 1] * step
-
-
-@kernel(fastmath=FAST, error_model="numpy")
-def relax_backwards(rows, ties, inverse, residual, scale, cells, values, last):
-    """Sweep backwards over the nodes; return their products with ``residual`` and ``last``."""
-    cell, tie = ties
-    dot, other = 0.0, 0.0
-    for f in range(values.size - 1, -1, -1):
-        total = np.float32(scale * residual[f]) + _linked(rows, values, f)
+        total = np.float32(scale * residual[f]) + _linked(
+            near, link, start, more, more_link, values, f
+        )
         total += tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
         value = inverse[f] * total
         values[f] = value
+        for k in range(FOUR):
+            left[near[f, k]] += link[f, k] * value if near[f, k] < f else np.float32(0.0)
+        for k in range(start[f], start[f + 1]):
+            if more[k] < f:
+                left[more[k]] += more_link[k] * value
+
+
+@kernel(fastmath=FAST, error_model="numpy")
+def restrict(tie, parent, values, left, coarse):
+    """Add what the nodes change, and what is left at them, to the coarse cells."""
+    for f in range(values.size):
+        total = tie[f, 0] + tie[f, 1]
+        value = values[f] + (left[f] / total if total > 0.0 else np.float32(0.0))
+        coarse[parent[f, 0]] += tie[f, 0] * value
+        coarse[parent[f, 1]] += tie[f, 1] * value
+
+
+@kernel(fastmath=FAST, error_model="numpy")
+def correct(ties, parent, coarse, values):
+    """Add what the coarse cells say at each node."""
+    tie = ties[1]
+    for f in range(values.size):
+        total = tie[f, 0] + tie[f, 1]
+        if total > 0.0:
+            step = tie[f, 0] * coarse[parent[f, 0]] + tie[f, 1] * coarse[parent[f, 1]]
+            values[f] += step / total
+
+
+@kernel(fastmath=FAST, error_model="numpy")
+def relax_backwards(rows, ties, parent, inverse, residual, scale, cells, coarse, values, last, rhs):
+    """Sweep backwards over the nodes, with the cells corrected, and add to the cells' sides.
+
+    Returns the nodes' products with ``residual`` and ``last``.
+    """
+    near, link, start, more, more_link = rows
+    cell, tie = ties
+    dot, other = 0.0, 0.0
+    for f in range(values.size - 1, -1, -1):
+        total = np.float32(scale * residual[f]) + _linked(
+            near, link, start, more, more_link, values, f
+        )
+        total += tie[f, 0] * (cells[cell[f, 0]] + coarse[parent[f, 0]])
+        total += tie[f, 1] * (cells[cell[f, 1]] + coarse[parent[f, 1]])
+        value = inverse[f] * total
+        values[f] = value
+        rhs[cell[f, 0]] += tie[f, 0] * value
+        rhs[cell[f, 1]] += tie[f, 1] * value
         dot += value * residual[f]
         other += value * last[f]
     return dot, other
@@ -191,11 +208,12 @@ def grid_product(links, inverse, diagonal, inflow, cells, q, threads):
 @kernel(fastmath=FAST, error_model="numpy")
 def node_product(rows, ties, diagonal, cells, p, q):
     """Apply the nodes' rows of the matrix; return their share of p·q."""
+    near, link, start, more, more_link = rows
     cell, tie = ties
     dot = 0.0
     for f in range(p.size):
         total = tie[f, 0] * cells[cell[f, 0]] + tie[f, 1] * cells[cell[f, 1]]
-        total += _linked(rows, p, f)
+        total += _linked(near, link, start, more, more_link, p, f)
         value = diagonal[f] * p[f] - total if diagonal[f] > 0.0 else 0.0
         q[f] = value
         dot += value * p[f]
@@ -234,48 +252,68 @@ def _place(cell, shape):
 
 
 @kernel(error_model="numpy", forceinline=True)
-def _add_hop(links, cells, between, factors, way, i, j, k, value):
+def _add_hop(links, grid, way, i, j, k, value):
     """Add a conductance to the link of axis ``way`` from a coarse cell to the next."""
-    own = i if way == 0 else (j if way == 1 else k)
+    cells, between, factors = grid
     value *= factors[way]
-    last = own == cells[way] - 1
-    turns = 2 if last and between[way] else 1
-    for turn in range(turns):
-        a, b, c = i, j, k
-        if turn == 1:
-            a, b, c = i + (way == 0), j + (way == 1), k + (way == 2)
-        share = value * (2.0 if turns == 2 else 1.0)
-        if way == 2:
-            links[4 + (c & 1), a, b, c // 2] += share
-        else:
-            links[2 * way + ((a + b + c) & 1), a, b, c // 2] += share
+    own = i if way == 0 else (j if way == 1 else k)
+    doubled = between[way] == 1 and own == cells[way] - 1
+    if doubled:  # a layer in between: two links in series
+        value *= 2.0
+    if way == 2:
+        links[4 + (k & 1), i, j, k // 2] += value
+        if doubled:
+            links[4 + ((k + 1) & 1), i, j, (k + 1) // 2] += value
+    else:
+        colour = (i + j + k) & 1
+        links[2 * way + colour, i, j, k // 2] += value
+        if doubled and way == 0:
+            links[1 - colour, i + 1, j, k // 2] += value
+        elif doubled:
+            links[3 - colour, i, j + 1, k // 2] += value
+
+
+@kernel(error_model="numpy", forceinline=True)
+def _step(links, grid, way, i, j, k, to, value):
+    """Join a coarse cell to layer ``to`` along an axis, ahead or behind, across the box too."""
+    own = i if way == 0 else (j if way == 1 else k)
+    lower = own if to - own == 1 or to - own < -1 else to
+    if way == 0:
+        _add_hop(links, grid, 0, lower, j, k, value)
+    elif way == 1:
+        _add_hop(links, grid, 1, i, lower, k, value)
+    else:
+        _add_hop(links, grid, 2, i, j, lower, value)
 
 
 @kernel(error_model="numpy")
-def _add_path(links, cells, between, factors, start, end, value, here):
+def _add_path(links, grid, i, j, k, x, y, z, value):
     """Join two coarse cells that are neighbours, or diagonal to each other, by links.
 
     (a − c)² ≤ 2 (a − b)² + 2 (b − c)² by way of b; both ways round share the conductance.
     """
-    for first in range(3):
-        if start[first] == end[first]:
-            continue
-        here[:] = start
-        for turn in range(3):
-            way = first + turn if first + turn < 3 else first + turn - 3
-            step = end[way] - start[way]
-            if step == 0:
-                continue
-            if step == 1 or step < -1:  # ahead, across the box too
-                _add_hop(links, cells, between, factors, way, here[0], here[1], here[2], value)
-                here[way] = end[way]
-            else:
-                here[way] = end[way]
-                _add_hop(links, cells, between, factors, way, here[0], here[1], here[2], value)
+    if i != x:
+        _step(links, grid, 0, i, j, k, x, value)
+        if j != y:
+            _step(links, grid, 1, x, j, k, y, value)
+        if k != z:
+            _step(links, grid, 2, x, y, k, z, value)
+    if j != y:
+        _step(links, grid, 1, i, j, k, y, value)
+        if k != z:
+            _step(links, grid, 2, i, y, k, z, value)
+        if i != x:
+            _step(links, grid, 0, i, y, z, x, value)
+    if k != z:
+        _step(links, grid, 2, i, j, k, z, value)
+        if i != x:
+            _step(links, grid, 0, i, j, z, x, value)
+        if j != y:
+            _step(links, grid, 1, x, j, z, y, value)
 
 
 @kernel(error_model="numpy")
-def add_node_links(rows, shares, parent, cells, between, factors, links):
+def add_node_links(rows, shares, parent, grid, links):
     """Add to the coarse links what the links between nodes are worth there.
 
     A node stands for its shares of two coarse cells; a link moves one pair of shares into
@@ -287,8 +325,8 @@ def add_node_links(rows, shares, parent, cells, between, factors, links):
     place = np.empty((n, 2, 3), np.int32)
     for f in range(n):
         for end in range(2):
-            place[f, end] = _place(parent[f, end], shape)
-    here = np.empty(3, np.int64)
+            i, j, k = _place(parent[f, end], shape)
+            place[f, end, 0], place[f, end, 1], place[f, end, 2] = i, j, k
     out, into = np.empty(2), np.empty(2)
     for f in range(n):
         for m in range(indptr[f], indptr[f + 1]):
@@ -309,28 +347,24 @@ def add_node_links(rows, shares, parent, cells, between, factors, links):
                     if moved > LEAST_MOVED:
                         out[a] -= moved
                         into[b] -= moved
-                        moved *= link[m]
-                        start, end = place[f, a], place[g, b]
-                        _add_path(links, cells, between, factors, start, end, moved, here)
+                        i, j, k = place[f, a, 0], place[f, a, 1], place[f, a, 2]
+                        x, y, z = place[g, b, 0], place[g, b, 1], place[g, b, 2]
+                        _add_path(links, grid, i, j, k, x, y, z, moved * link[m])
 
 
 @kernel(error_model="numpy")
-def add_contacts(contact, shares, parent, cells, between, factors, way, length, links):
+def add_contacts(contact, shares, parent, grid, way, length, links):
     """Add the conductances between nodes and electrodes to the coarse links of their cells."""
     shape = (2, links.shape[1], links.shape[2], links.shape[3])
-    one = np.array([1, 1, 1])
+    first = length - 1  # the electrode before the first layer
     for f in range(contact.shape[0]):
-        for end in range(2):
-            if contact[f, end] == 0.0:
-                continue
-            for side in range(2):
-                value = contact[f, end] * shares[f, side]
-                i, j, k = _place(parent[f, side], shape)
-                if end == 1:
-                    _add_hop(links, cells, between, factors, way, i, j, k, value)
-                elif way == 0:
-                    _add_hop(links, one, 0 * one, factors, way, length - 1, j, k, value)
-                elif way == 1:
-                    _add_hop(links, one, 0 * one, factors, way, i, length - 1, k, value)
-                else:
-                    _add_hop(links, one, 0 * one, factors, way, i, j, length - 1, value)
+        for side in range(2):
+            i, j, k = _place(parent[f, side], shape)
+            _add_hop(links, grid, way, i, j, k, contact[f, 1] * shares[f, side])
+            value = contact[f, 0] * shares[f, side]
+            if way == 0:
+                _add_hop(links, grid, 0, first, j, k, value)
+            elif way == 1:
+                _add_hop(links, grid, 1, i, first, k, value)
+            else:
+                _add_hop(links, grid, 2, i, j, first, value)

@@ -179,6 +179,7 @@ class AttachedCG:
         self._direction, self._product = self._vector[1], np.zeros(shape)
         self._node_direction, self._node_product = np.zeros(count), np.zeros(count)
         self._node_result = np.zeros(count, np.float32)
+        self._left = np.zeros(count, np.float32)
         self._inflow = np.zeros((2, *shape))
         self._cells = np.zeros((2, *shape), np.float32)
         self._rhs = np.zeros((2, *shape), np.float32)
@@ -186,16 +187,15 @@ class AttachedCG:
 
     def _join(self, coarse: SingleArray, factors: tuple[int, int, int], below: Axes) -> None:
         """Add the nodes' links and contacts to the links of the first coarse level."""
-        import os
-        relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)*float(os.environ.get('AL','1'))
-        cells = np.array([axis.cells for axis in below])
-        between = np.array([axis.between for axis in below])
-        place = (self._shares, self._parent, cells, between, relaxed)
+        relaxed = tuple(RELAXATION if joined == 2 else 1.0 for joined in factors)
+        cells = tuple(axis.cells for axis in below)
+        between = tuple(axis.between for axis in below)
         nodes = self.nodes
-        add_node_links((nodes.indptr, nodes.indices, nodes.link), *place, coarse)
+        given = (self._shares, self._parent, (cells, between, relaxed))
+        add_node_links((nodes.indptr, nodes.indices, nodes.link), *given, coarse)
         for way, axis in enumerate(below):
-            if axis.ends == "electrodes" and self.nodes.contact.any():
-                add_contacts(self.nodes.contact, *place, way, axis.length, coarse)
+            if axis.ends == "electrodes" and nodes.contact.any():
+                add_contacts(nodes.contact, *given, way, axis.length, coarse)
 
     def restart(self) -> None:
         """Forget the last direction."""
@@ -281,17 +281,24 @@ class AttachedCG:
         nodes, grid = self.nodes, self.multigrid
         values, cells = self._node_result, self._cells.reshape(-1)
         given = (self._inverse, self.node_residual, scale)
-        place = (self._shares, self._parent)
         set_right_hand_side(self.residual, scale, self._rhs)
-        relax_forwards(self._rows, nodes.ties, *given, values, self._rhs.reshape(-1))
         even_cells(grid.links, grid.inverse, self._rhs, self._cells)
         coarse = grid.descend(self._rhs).reshape(-1)
-        restrict(self._rows, nodes.ties, *place, *given, cells, values, coarse)
+        relax_forwards(self._rows, nodes.ties, *given, cells, values, self._left)
+        restrict(nodes.tie, self._parent, values, self._left, coarse)
         coarse = grid.solve_coarse().reshape(-1)
-        correct(nodes.ties, *place, coarse, values, self._rhs.reshape(-1))
-        grid.ascend(self._rhs, self._cells)
+        correct(nodes.ties, self._parent, coarse, values)
         along = relax_backwards(
-            self._rows, nodes.ties, *given, cells, values, self._node_product
+            self._rows,
+            nodes.ties,
+            self._parent,
+            *given,
+            cells,
+            coarse,
+            values,
+            self._node_product,
+            self._rhs.reshape(-1),
         )
+        grid.ascend(self._rhs, self._cells)
         dot, other = dots(grid.result, self.residual, self._product)
         return dot + along[0], other + along[1]

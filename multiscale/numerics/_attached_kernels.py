@@ -1,9 +1,9 @@
 """Compiled passes over nodes attached to a packed checkerboard grid.
 
 ``ties`` is (cell, tie): the two cells of each node, numbered as in an array of the shape
-(2, X, Y, M) that holds the even cells first, and the conductances to them. ``rows`` is (near, link, start, more,
-more_link): four nodes that each node is linked to, itself where there are fewer, and the rest
-of them from ``start`` on; most have exactly four.
+(2, X, Y, M) that holds the even cells first, and the conductances to them. ``rows`` is (near,
+link, start, more, more_link): four nodes that each node is linked to, itself where there are
+fewer, and the rest of them from ``start`` on; most have exactly four.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -312,12 +312,24 @@ def _add_path(links, grid, i, j, k, x, y, z, value):
             _step(links, grid, 1, x, j, z, y, value)
 
 
+@kernel(error_model="numpy", forceinline=True)
+def _keep(parent, f, g, out, into):
+    """Take from both pairs of shares what lies in the same cell."""
+    for a in range(2):
+        for b in range(2):
+            if parent[f, a] == parent[g, b]:
+                moved = min(out[a], into[b])
+                out[a] -= moved
+                into[b] -= moved
+
+
 @kernel(error_model="numpy")
 def add_node_links(rows, shares, parent, grid, links):
     """Add to the coarse links what the links between nodes are worth there.
 
     A node stands for its shares of two coarse cells; a link moves one pair of shares into
-    the other, and what stays in the same cell costs nothing.
+    the other, and what stays in the same cell costs nothing. ``rows`` is (indptr, indices,
+    link), ``grid`` (cells, between, factors) of the coarse axes.
     """
     indptr, indices, link = rows
     shape = (2, links.shape[1], links.shape[2], links.shape[3])
@@ -333,14 +345,13 @@ def add_node_links(rows, shares, parent, grid, links):
             g = indices[m]
             if g <= f:
                 continue
-            for e in range(2):
-                out[e], into[e] = shares[f, e], shares[g, e]
-            for a in range(2):
-                for b in range(2):
-                    if parent[f, a] == parent[g, b]:
-                        moved = min(out[a], into[b])
-                        out[a] -= moved
-                        into[b] -= moved
+            out[0], out[1], into[0], into[1] = (
+                shares[f, 0],
+                shares[f, 1],
+                shares[g, 0],
+                shares[g, 1],
+            )
+            _keep(parent, f, g, out, into)
             for a in range(2):
                 for b in range(2):
                     moved = min(out[a], into[b])

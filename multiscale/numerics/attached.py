@@ -94,14 +94,16 @@ class Nodes:
         """Weights of the two cells in the mean that a node stands for, (n, 2)."""
         total = self.tie.sum(axis=1, keepdims=True)
         halves = np.full_like(self.tie, 0.5)
-        return np.divide(self.tie, total, out=halves, where=total > 0)
+        shares: SingleArray = np.divide(self.tie, total, out=halves, where=total > 0)
+        return shares
 
     def diagonal(self) -> FloatArray:
         """Sum of the conductances at each node."""
         rows = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
         linked = np.bincount(rows, self.link, self.indptr.size - 1)
-        own: FloatArray = linked + self.tie.sum(axis=1, dtype=float)
-        return own + self.contact.sum(axis=1, dtype=float)
+        own = self.tie.sum(axis=1, dtype=float) + self.contact.sum(axis=1, dtype=float)
+        total: FloatArray = linked + own
+        return total
 
     def parents(self, axes: Axes, factors: tuple[int, int, int], below: Axes) -> IndexArray:
         """Cells of the next level that hold the two cells of each node.
@@ -124,10 +126,9 @@ class Nodes:
             axis.parents(f, coarse)[layer]
             for axis, f, coarse, layer in zip(axes, factors, below, (i, j, k), strict=True)
         )
-        number = np.ravel_multi_index(
-            ((i + j + k) & 1, i, j, k // 2), (2, *packed_shape(below))
-        )
-        return number.astype(np.int32)
+        number = np.ravel_multi_index(((i + j + k) & 1, i, j, k // 2), (2, *packed_shape(below)))
+        parents: IndexArray = number.astype(np.int32)
+        return parents
 
 
 class AttachedCG:

@@ -311,7 +311,18 @@ class Multigrid:
         _, halves, parents = self._spans()
         _, coarse = self._coarse_vectors()
         sweep = (self.links, self.inverse, rhs[1], np.float32(1.0), rhs[0], True, cells[1], True)
-        up(*sweep, parents, halves, coarse, self.result, cells[0], True, rhs[1], False, self.threads)
+        up(
+            *sweep,
+            parents,
+            halves,
+            coarse,
+            self.result,
+            cells[0],
+            True,
+            rhs[1],
+            False,
+            self.threads,
+        )
         cells[1] = self.result
 
     def _spans(self) -> tuple[tuple[IntArray, IntArray, int], int, tuple[IntArray, IntArray, int]]:

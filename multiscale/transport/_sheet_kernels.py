@@ -246,3 +246,57 @@ def examine_sheets(sheets, grid, spacing, driven, voxels, potential, residual, s
         sums[FLUX + c] += flux[c]
     for f in range(way.size):
         sums[RESIDUAL] += residual[f] * residual[f]
+
+
+@kernel(error_model="numpy")
+def sheet_sums(
+    sheets, cells, spacing, driven, u, values, bulk, phase, kinds, vector, moment, parts
+):
+    """Add the sheets' flux moments and where their power goes.
+
+    ``parts`` is (loss, phases, kinds in all). Ties count with their voxels in ``vector``,
+    links between sheets and to electrodes with the sheets in ``moment``.
+    """
+    low, way, half, indptr, indices, link, contact = sheets
+    loss, phases, pairs = parts
+    n, hop = cells[driven], spacing[driven]
+    volume = spacing[0] * spacing[1] * spacing[2]
+    for f in range(way.size):
+        a, own, kind = way[f], values[f], kinds[f]
+        step = 0.5 * hop if a == driven else 0.0
+        i, j, k = low[f, 0], low[f, 1], low[f, 2]
+        for side in range(2):
+            x, y, z = (i, j, k) if side == 0 else _above(a, i, j, k, cells)
+            drop = (own - u[x, y, z] if side == 0 else u[x, y, z] - own) + step
+            current = half[f, side] * drop
+            inside = 0.5 * current * current * spacing[a] ** 2 / volume / bulk[x, y, z]
+            loss[phase[x, y, z]] += inside
+            loss[phases + kind] += current * drop - inside
+            vector[x, y, z, a] += 0.5 * spacing[a] * current
+        for m in range(indptr[f], indptr[f + 1]):
+            g = indices[m]
+            ahead = _apart(low[f, driven], a, low[g, driven], way[g], driven, n)
+            drop = values[g] - own + 0.5 * hop * ahead
+            current = link[m] * drop
+            loss[phases + pairs + kind] += 0.5 * current * drop
+            for c in range(moment.shape[1]):
+                reach = 0.5 * spacing[c] * _apart(low[f, c], a, low[g, c], way[g], c, cells[c])
+                moment[f, c] += 0.5 * current * reach
+        x = hop * (low[f, driven] + (1.0 if a == driven else 0.5))
+        for end in range(2):
+            reach = x if end == 0 else n * hop - x
+            drop = reach + (own if end == 0 else -own)
+            current = contact[f, end] * drop
+            loss[phases + pairs + kind] += current * drop
+            moment[f, driven] += current * reach
+
+
+@kernel(error_model="numpy")
+def spread_moments(low, way, cells, moment, volume, vector):
+    """Share each sheet's moment between its two voxels, as a flux density."""
+    for f in range(way.size):
+        i, j, k = low[f, 0], low[f, 1], low[f, 2]
+        x, y, z = _above(way[f], i, j, k, cells)
+        for c in range(vector.shape[3]):
+            vector[i, j, k, c] += 0.5 * moment[f, c] / volume
+            vector[x, y, z, c] += 0.5 * moment[f, c] / volume

@@ -385,7 +385,7 @@ def solve_voxels(
             **limits,
             through=through,
             sheets=sheets,
-            start=_potentials_of(start, problem.cells),
+            start=None if start is None else start.field,
             keep=keep,
             threads=threads,
         )
@@ -407,13 +407,6 @@ def solve_voxels(
             )
     seconds = time.perf_counter() - begin
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
-
-
-def _potentials_of(start: VoxelSolution | None, cells: tuple[int, ...]) -> tuple[FloatArray, ...]:
-    """Potentials to begin with, if they are on the same voxels."""
-    if start is None or start.field is None:
-        return ()
-    return tuple(u for u in start.field.potentials if u.shape == cells)
 
 
 def _field_result(found: FieldSolution, boundary: str, seconds: float) -> EffectiveDiffusivity:

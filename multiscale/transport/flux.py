@@ -18,10 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.transport._flux_kernels import link_sums, voxel_sums
+from multiscale.transport._sheet_kernels import sheet_sums, spread_moments
 from multiscale.transport.boundary_classes import class_table, type_names
 from multiscale.transport.cell_problem import AxisSolutions
-from multiscale.transport.discretisation import Network, VoxelProblem, face_conductances
+from multiscale.transport.discretisation import (
+    Network,
+    VoxelProblem,
+    conducting_sheets,
+    face_conductances,
+)
 from multiscale.transport.effective import VoxelSolution
+from multiscale.transport.sheets import Sheets
 
 FloatArray = NDArray[np.float64]
 
@@ -174,7 +181,12 @@ def _all_axes(
     if field.axes and not field.potentials:
         raise ValueError("flux_field needs a solution with potentials: solve with keep=True")
     d, phases, periodic = problem.dimension, len(table), solution.result.boundary == "periodic"
-    through, _ = face_conductances(problem, periodic)
+    through, half = face_conductances(problem, periodic)
+    faces, sheets = conducting_sheets(problem, half)
+    sheet_type = np.zeros(0, np.int32)
+    if sheets is not None:
+        through[(sheets.axis, *sheets.low.T)] = 0.0
+        sheet_type = _face_types(problem, table)[faces][sheets.origin]
     ruled = np.zeros((0, 1, 1, 1), np.int32)
     if problem.faces is not None:
         ruled = _kinds_of_links(problem, _face_types(problem, table))
@@ -182,9 +194,16 @@ def _all_axes(
     flux = np.zeros((len(field.axes), phases + kinds))
     loss = np.zeros((len(field.axes), phases + 2 * kinds))
     for row, (axis, potential) in enumerate(zip(field.axes, field.potentials, strict=True)):
+        u = potential.reshape(problem.bulk.shape)
+        moment = np.zeros((sheet_type.size, d))
+        if sheets is not None:
+            values = field.sheet_potentials[row]
+            place = (axis, -1 if periodic else axis)
+            parts = (loss[row], phases, kinds)
+            _add_sheets(problem, sheets, place, (u, values), sheet_type, vector[row], moment, parts)
         voxel_sums(
             through,
-            potential.reshape(problem.bulk.shape),
+            u,
             axis,
             problem.bulk,
             problem.phase,
@@ -197,7 +216,40 @@ def _all_axes(
             flux[row],
             loss[row],
         )
+        if sheets is not None:
+            cells, volume = np.array(problem.bulk.shape), problem.spacing.prod()
+            spread_moments(sheets.low, sheets.axis, cells, moment, volume, vector[row])
+            flux[row, phases:] += np.bincount(sheet_type, moment[:, axis], kinds)
     return vector.reshape(len(field.axes), *problem.cells, d), flux, loss
+
+
+def _add_sheets(
+    problem: VoxelProblem,
+    sheets: Sheets,
+    place: tuple[int, int],
+    potentials: tuple[FloatArray, FloatArray],
+    sheet_type: NDArray[np.int32],
+    vector: FloatArray,
+    moment: FloatArray,
+    parts: tuple[FloatArray, int, int],
+) -> None:
+    """Add what flows through and along the sheets; ``place`` is the driven axis and electrodes."""
+    driven, electrodes = place
+    spacing = np.ones(3)
+    spacing[: problem.dimension] = problem.spacing
+    sheet_sums(
+        (sheets.low, sheets.axis, sheets.half, *sheets.rows(electrodes < 0, electrodes)),
+        np.array(problem.bulk.shape),
+        spacing,
+        driven,
+        *potentials,
+        problem.bulk,
+        problem.phase,
+        sheet_type,
+        vector,
+        moment,
+        parts,
+    )
 
 
 def _kinds_of_links(problem: VoxelProblem, face_type: NDArray[np.int32]) -> NDArray[np.int32]:

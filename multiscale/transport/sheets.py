@@ -7,7 +7,7 @@ star-mesh transform.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Sheets:
         Conductance from the centre to the edges along each axis.
     numbers : (3, nx, ny, nz) int32 ndarray
         Number of the sheet on the upper side of each voxel along each axis, −1 for none.
+    origin : (n,) int32 ndarray
+        Place of each among those that were put into order.
     """
 
     axis: NDArray[np.int8]
@@ -43,6 +45,7 @@ class Sheets:
     half: FloatArray
     arm: FloatArray
     numbers: NDArray[np.int32]
+    origin: NDArray[np.int32]
 
     @classmethod
     def of(
@@ -69,7 +72,7 @@ class Sheets:
         """
         numbers = np.full((3, *shape), -1, np.int32)
         order = in_memory_order(axis, low, numbers)
-        return cls(axis[order], low[order], half[order], arm[order], numbers)
+        return cls(axis[order], low[order], half[order], arm[order], numbers, order)
 
     def rows(
         self, periodic: bool, electrodes: int
@@ -99,6 +102,15 @@ class Sheets:
         )
         return rows
 
+    def series(self) -> FloatArray:
+        """Conductance from voxel to voxel through each sheet, (n,)."""
+        one, other = self.half.T
+        total = one + other
+        series: FloatArray = np.divide(
+            one * other, total, out=np.zeros_like(total), where=total > 0
+        )
+        return series
+
     def turned(self, place: tuple[int, ...]) -> Sheets:
         """Rename the axes.
 
@@ -115,7 +127,7 @@ class Sheets:
         goes = np.array([*place, *(p for p in range(3) if p not in place)])
         comes = np.argsort(goes)
         if (comes == np.arange(3)).all():
-            return self
+            return replace(self, origin=np.arange(self.axis.size, dtype=np.int32))
         return Sheets.of(
             goes[self.axis].astype(np.int8),
             np.ascontiguousarray(self.low[:, comes]),

@@ -13,7 +13,6 @@ normal to the driven axis agree to the tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +32,7 @@ from multiscale.numerics.checkerboard_multigrid import (
     pool_size,
 )
 from multiscale.numerics.memory import check_memory, free_memory
+from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets, sheet_sources
 from multiscale.transport._voxel_kernels import (
     ENERGY,
     FLUX,
@@ -44,7 +44,6 @@ from multiscale.transport._voxel_kernels import (
     fill_links,
     pack_odd,
 )
-from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets, sheet_sources
 from multiscale.transport.islands import Carriers, carriers
 from multiscale.transport.sheets import Sheets
 
@@ -59,6 +58,8 @@ SMALLEST_RESIDUAL = 1e-15
 """Below this, double precision has nothing left to give."""
 DEEPEST = 1e-6
 """Single-precision links are followed this far before the true residual is taken."""
+SHEETED_PAIR, SHEET = 104, 530
+"""Bytes more for each pair of cells and for each sheet, where films conduct along themselves."""
 WORTH_A_THREAD = 100_000
 """Voxels a thread should have at least."""
 
@@ -84,6 +85,8 @@ class FieldSolution:
     potentials : tuple of (nx, ny[, nz]) ndarray
         Deviation from the uniform gradient on all voxels, one an axis in ``axes``;
         empty unless asked for.
+    sheet_potentials : tuple of (n,) ndarray
+        The same on the sheets.
     """
 
     axes: tuple[int, ...]
@@ -94,6 +97,7 @@ class FieldSolution:
     iterations: int
     history: tuple[float, ...]
     potentials: tuple[FloatArray, ...] = ()
+    sheet_potentials: tuple[FloatArray, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,33 @@ class _Layout:
         back: FloatArray = values.reshape(shape).transpose(np.argsort(axes))
         return back
 
-    def arranged(self, values: FloatArray) -> FloatArray:
+    def restored_sheets(self, values: FloatArray) -> FloatArray:
+        """Bring values of the sheets into the order they were given in."""
+        back = np.empty_like(values)
+        if self.sheets is not None:
+            back[self.sheets.origin] = values
+        return back
+
+    def beginning(
+        self, start: FieldSolution | None, axis: int
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Potentials to begin with on an axis: of voxels and sheets."""
+        if start is None or axis not in start.axes or not start.potentials:
+            return None
+        number = start.axes.index(axis)
+        shape = tuple(self.field.shape[p] for p in self.place)
+        if start.potentials[number].shape != shape:
+            return None
+        sheets = start.sheet_potentials[number]
+        if self.sheets is None:
+            sheets = np.zeros(0)
+        elif sheets.size == self.sheets.axis.size:
+            sheets = sheets[self.sheets.origin]
+        else:
+            return None
+        return self._arranged(start.potentials[number]), sheets
+
+    def _arranged(self, values: FloatArray) -> FloatArray:
         """Bring values on the axes of the field to the three axes."""
         d = len(self.place)
         axes = [a for p in range(3) for a in range(d) if self.place[a] == p]
@@ -164,7 +194,7 @@ class _Solved:
     history: tuple[float, ...]
 
 
-def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0) -> int:
+def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0, sheets: int = 0) -> int:
     """Count the bytes a solve takes beside its field.
 
     Parameters
@@ -175,6 +205,8 @@ def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0) -> int:
         Voxel edges.
     kept : int, optional
         Solutions of other axes that are kept meanwhile.
+    sheets : int, optional
+        Voxel faces whose films conduct along themselves.
 
     Returns
     -------
@@ -183,9 +215,10 @@ def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0) -> int:
     """
     half = int(np.prod(packed_shape(axes)))
     links, inverse, result, vectors = 6 * 4, 2 * 4, 4, 4 * 8
-    return half * (links + inverse + result + vectors + 2 * kept) + 4 * pool_size(
-        plan(axes, spacing)[1:]
-    )
+    cells = half * (links + inverse + result + vectors + 2 * kept)
+    if sheets:
+        cells += half * SHEETED_PAIR
+    return cells + sheets * SHEET + 4 * pool_size(plan(axes, spacing)[1:])
 
 
 def default_threads(voxels: int) -> int:
@@ -214,7 +247,7 @@ def solve_field(
     max_iterations: int = 500,
     through: FloatArray | None = None,
     sheets: Sheets | None = None,
-    start: Sequence[FloatArray] = (),
+    start: FieldSolution | None = None,
     keep: bool = False,
     threads: int | None = None,
 ) -> FieldSolution:
@@ -238,8 +271,8 @@ def solve_field(
         between voxels that conduct; harmonic means of the field unless given.
     sheets : Sheets, optional
         Films that conduct along themselves; ``through`` holds their two halves in series.
-    start : sequence of (nx, ny[, nz]) ndarray, optional
-        Potentials of a similar problem, one an axis that conducts.
+    start : FieldSolution, optional
+        Solution of a similar problem with potentials; left aside on another grid.
     keep : bool, optional
         Whether to return potentials.
     threads : int, optional
@@ -266,20 +299,16 @@ def solve_field(
         ends = (x, y, z)
         found = carriers(layout.field, ends)
         driven = tuple(a for a in range(d) if found.along[layout.place[a]])
-        _solve_axes(
-            layout, ends, found, driven, out, rtol, max_iterations, tuple(start), keep, threads
-        )
+        _solve_axes(layout, ends, found, driven, out, rtol, max_iterations, start, keep, threads)
     else:
-        begins = iter(start)
         for a in range(d):
             walls = ["wall"] * 3
             walls[layout.place[a]] = "electrodes"
             ends = (walls[0], walls[1], walls[2])
             found = carriers(layout.field, ends)
             if found.along[layout.place[a]]:
-                begin = tuple(u for u in (next(begins, None),) if u is not None)
                 _solve_axes(
-                    layout, ends, found, (a,), out, rtol, max_iterations, begin, keep, threads
+                    layout, ends, found, (a,), out, rtol, max_iterations, start, keep, threads
                 )
     return out.solution()
 
@@ -291,6 +320,7 @@ class _Collector:
         self.energy, self.flux, self.imbalance = np.zeros((d, d)), np.zeros((d, d)), np.zeros(d)
         self.axes: list[int] = []
         self.potentials: list[FloatArray] = []
+        self.sheet_potentials: list[FloatArray] = []
         self.residual = 0.0
         self.history: tuple[float, ...] = ()
 
@@ -311,6 +341,7 @@ class _Collector:
             max(len(self.history) - 1, 0),
             self.history,
             tuple(self.potentials),
+            tuple(self.sheet_potentials),
         )
 
 
@@ -322,7 +353,7 @@ def _solve_axes(
     out: _Collector,
     rtol: float,
     max_iterations: int,
-    start: tuple[FloatArray, ...],
+    start: FieldSolution | None,
     keep: bool,
     threads: int,
 ) -> None:
@@ -330,7 +361,7 @@ def _solve_axes(
     if not driven:
         return
     solver = _FieldSolver(layout, ends, found.mask, len(driven) - 1, threads)
-    others: list[tuple[int, _Kept]] = []
+    others: list[tuple[int, list[_Kept]]] = []
     for number, a in enumerate(driven):
         inner = layout.place[a]
         if layout.field.shape[inner] == 1 and ends[inner] == "periodic":
@@ -339,9 +370,10 @@ def _solve_axes(
             out.add(a, _Solved(np.zeros(0), 0.0, 0.0, (0.0,)))
             if keep:
                 out.potentials.append(layout.restored(np.zeros(layout.field.shape)))
+                count = 0 if layout.sheets is None else layout.sheets.axis.size
+                out.sheet_potentials.append(np.zeros(count))
             continue
-        begin = layout.arranged(start[number]) if number < len(start) else None
-        solved = solver.solve(inner, rtol, max_iterations, begin)
+        solved = solver.solve(inner, rtol, max_iterations, layout.beginning(start, a))
         out.add(a, solved)
         out.energy[a, a] = solver.unit * solved.sums[ENERGY]
         for b in range(len(layout.place)):
@@ -350,12 +382,14 @@ def _solve_axes(
             out.flux[a] = np.where(np.arange(len(layout.place)) == a, out.flux[a], 0.0)
         for b, potential in others:
             # Σ g Δ_a Δ_b: the flux, less what the residual leaves of it
-            left = potential.dot(solver.cg.residual)
+            left = sum(one.dot(r) for one, r in zip(potential, solver.residuals(), strict=True))
             out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * left
         if number + 1 < len(driven):
-            others.append((a, _Kept.of(solver.cg.potential)))
+            others.append((a, [_Kept.of(u) for u in solver.unknowns()]))
         if keep:
-            out.potentials.append(layout.restored(solver.potentials(inner)))
+            voxels, sheets = solver.potentials(inner)
+            out.potentials.append(layout.restored(voxels))
+            out.sheet_potentials.append(layout.restored_sheets(sheets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +431,8 @@ class _FieldSolver:
         self._axes = (x, y, z)
         self._length = float(layout.spacing.max())
         self._spacing = layout.spacing / self._length
-        needed = needed_memory(self._axes, self._spacing, kept)
+        sheets = 0 if layout.sheets is None else layout.sheets.axis.size
+        needed = needed_memory(self._axes, self._spacing, kept, sheets)
         check_memory(
             needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
         )
@@ -419,6 +454,9 @@ class _FieldSolver:
             for table, axis in zip(tables, self._axes, strict=True)
         )
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
+        if layout.sheets is not None and self._through is not None:
+            where = (layout.sheets.axis, *layout.sheets.low.T)
+            self._through[where] = layout.sheets.series()  # shut by _attach
         fill_links(*self._source(), links, threads)
         self._sheets: tuple[Any, ...] | None = None
         self._beside: FloatArray | None = None
@@ -441,7 +479,9 @@ class _FieldSolver:
 
     def _attach(self, sheets: Sheets, ends: Ends, links: NDArray[np.float32]) -> AttachedCG:
         """Attach the sheets; from now on their faces let nothing through but by them."""
-        rows = sheets.rows("periodic" in ends, ends.index("electrodes") if "electrodes" in ends else -1)
+        rows = sheets.rows(
+            "periodic" in ends, ends.index("electrodes") if "electrodes" in ends else -1
+        )
         scale = self._through_scale
         nodes = sheets.nodes(self._axes, scale, rows)
         self._sheets = (
@@ -492,9 +532,7 @@ class _FieldSolver:
             into = self._voxels if into is None else into
             sheets, (cells, *_) = self._sheets
             assert self._beside is not None
-            beside_sheets(
-                sheets, cells, self._spacing, axis, cg.node_potential, self._beside[0]
-            )
+            beside_sheets(sheets, cells, self._spacing, axis, cg.node_potential, self._beside[0])
         potential = np.zeros((1, 1, 1)) if into is None else into
         found: tuple[FloatArray, FloatArray] = examine(
             *self._source(),
@@ -515,14 +553,42 @@ class _FieldSolver:
             examine_sheets(*driven, potential, cg.node_potential, cg.node_residual, *found)
         return found
 
-    def potentials(self, axis: int) -> FloatArray:
-        """Deviation on all voxels."""
+    def unknowns(self) -> tuple[FloatArray, ...]:
+        """Potentials the iteration is about."""
+        cg = self.cg
+        if isinstance(cg, AttachedCG):
+            return cg.potential, cg.node_potential.reshape(1, -1)
+        return (cg.potential,)
+
+    def residuals(self) -> tuple[FloatArray, ...]:
+        """Their residuals."""
+        cg = self.cg
+        if isinstance(cg, AttachedCG):
+            return cg.residual, cg.node_residual.reshape(1, -1)
+        return (cg.residual,)
+
+    def potentials(self, axis: int) -> tuple[FloatArray, FloatArray]:
+        """Deviation on all voxels and sheets."""
         out = np.empty(self._field.shape)
         self._examine(axis, False, out)
-        return out * self._length
+        cg = self.cg
+        sheets = cg.node_potential if isinstance(cg, AttachedCG) else np.zeros(0)
+        return out * self._length, sheets * self._length
+
+    def _begin(self, voxels: FloatArray, sheets: FloatArray) -> None:
+        """Begin with given potentials."""
+        live = tuple(table[4] for table in self._tables)
+        shares = np.array([axis.between_shares() for axis in self._axes])
+        pack_odd(voxels, 1 / self._length, live, shares, self.cg.potential)
+        if isinstance(self.cg, AttachedCG):
+            self.cg.node_potential[:] = sheets / self._length
 
     def solve(
-        self, axis: int, rtol: float, max_iterations: int, start: FloatArray | None
+        self,
+        axis: int,
+        rtol: float,
+        max_iterations: int,
+        start: tuple[FloatArray, FloatArray] | None,
     ) -> _Solved:
         """Drive one axis until residual and fluxes agree with the tolerance."""
         cg = self.cg
@@ -536,9 +602,7 @@ class _FieldSolver:
         floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
         crossed = np.flatnonzero(self._tables[axis][2] > 0)
         if start is not None:
-            live = tuple(table[4] for table in self._tables)
-            shares = np.array([axis.between_shares() for axis in self._axes])
-            pack_odd(start, 1 / self._length, live, shares, cg.potential)
+            self._begin(*start)
         size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
         if start is not None or size <= rtol * norm:
             sums, planes = self._examine(axis, False)

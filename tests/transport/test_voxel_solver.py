@@ -252,7 +252,7 @@ def test_start_from_the_answer_takes_no_iteration(shape, boundary):
     one = solve_field(field, keep=True, **options)
     assert one.axes == tuple(range(1, len(shape)))
     assert one.iterations > 0
-    again = solve_field(field, start=one.potentials, **options)
+    again = solve_field(field, start=one, **options)
     assert again.iterations == 0
     assert again.energy == pytest.approx(one.energy, rel=1e-12)
 

@@ -43,6 +43,7 @@ FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Axes = tuple[Axis, Axis, Axis]
+Spans = tuple[IntArray, IntArray, int, int]
 
 RELAXATION = 0.55
 """Factor on the coarse links of joined axes: what piecewise-constant transfer makes too stiff.
@@ -171,11 +172,13 @@ class Multigrid:
         fine = self.links
         for depth, ((axes, factors), (below, _)) in enumerate(pairwise(levels)):
             coarse = self._coarse_links(depth)
-            slots = [a.coarse_links(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
-            parents = [a.parents(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
+            tables = [
+                (*axis.coarse_links(factor, joined), axis.parents(factor, joined))
+                for axis, factor, joined in zip(axes, factors, below, strict=True)
+            ]
             # along axes whose cells are not joined, the sums are exact
             relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
-            add_coarse_links(fine, *slots, *parents, relaxed, coarse)
+            add_coarse_links(fine, *tables, relaxed, coarse)
             inverse_diagonal(coarse, TINY, self._coarse_inverse(depth), 1)
             _pin(self._coarse_inverse(depth), below)
             fine = coarse
@@ -197,47 +200,30 @@ class Multigrid:
         float, float
             Scalar products of the result, which is scaled too, with residual and ``last``.
         """
-        starts, halves, parents = self._spans()
+        blocks, parents = self._spans()
         start, x, y, m = self._table[0, :4]
         size = 2 * x * y * m
         base = start + 4 * size
         rhs = self._pool[base : base + size].reshape(2, x, y, m)
         solution = self._pool[base + size : base + 2 * size].reshape(2, x, y, m)
-        nothing = self.result
-        common: tuple[Any, ...] = (
-            self.links,
-            self.inverse,
-            residual,
-            scale,
-            nothing,
-            False,
-            nothing,
-            False,
-        )
-        down(*common, starts, halves, rhs, self.threads)
-        coarse_cycle(self._pool, self._table, self._numbers, self._direct, self.threads)
-        out: tuple[float, float] = up(
-            *common,
-            parents,
-            halves,
-            solution,
-            self.result,
-            nothing,
-            False,
-            last,
-            True,
-            self.threads,
-        )
-        return out
+        nothing, threads = self.result, self.threads
+        sweep = (self.links, self.inverse, residual, scale, nothing, False, nothing, False)
+        down(sweep, blocks, rhs, threads)
+        several = threads if threads > 1 else None
+        coarse_cycle(self._pool, self._table, self._numbers, self._direct, several)
+        dots = np.zeros((2, threads))
+        up(sweep, parents, solution, (self.result, nothing, False, last, True, dots), threads)
+        dot, other = dots.sum(axis=1)
+        return float(dot), float(other)
 
-    def _spans(self) -> tuple[tuple[IntArray, IntArray, int], int, tuple[IntArray, IntArray, int]]:
+    def _spans(self) -> tuple[Spans, Spans]:
+        """Blocks and parents of the finest grid."""
         x, nx, y, ny, px, py, factor, halves = (int(value) for value in self._first)
         n = self._numbers
         big_x, big_y, _ = self.result.shape
         return (
-            (n[x : x + nx], n[y : y + ny], factor),
-            halves,
-            (n[px : px + big_x], n[py : py + big_y], factor),
+            (n[x : x + nx], n[y : y + ny], factor, halves),
+            (n[px : px + big_x], n[py : py + big_y], factor, halves),
         )
 
 

@@ -389,36 +389,20 @@ class _FieldSolver:
             needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
         )
         top = self._largest()
-        self._scale = 1.0 / top
         areas = self._spacing.prod() / self._spacing**2
-        self._factors = areas / areas.max()
         volume = layout.field.size * self._spacing.prod()
         self.unit = top * areas.max() / volume
-        self._through = layout.through
+        through_scale = 1.0
         if layout.through is not None:
             physical = layout.spacing[list(layout.place)].prod() / layout.spacing**2
-            self._through_scale = 1.0 / (top * physical.max())
-        else:
-            self._through_scale = 1.0
-        tables = [axis.links() for axis in self._axes]
-        self._tables = tuple(
-            (*table, axis.cells + axis.between)
-            for table, axis in zip(tables, self._axes, strict=True)
-        )
+            through_scale = 1.0 / (top * physical.max())
+        self._tables = tuple((*axis.links(), axis.cells + axis.between) for axis in self._axes)
+        films = (layout.through, through_scale)
+        given = (layout.field, mask, 1.0 / top, *films, areas / areas.max())
+        self._source = (given, *self._tables)
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
-        fill_links(*self._source(), links, threads)
+        fill_links(self._source, links, threads)
         self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
-
-    def _source(self) -> tuple[Any, ...]:
-        return (
-            self._field,
-            self._mask,
-            self._scale,
-            self._through,
-            self._through_scale,
-            self._factors,
-            *self._tables,
-        )
 
     def _largest(self) -> float:
         """Largest coefficient of the voxels that take part."""
@@ -438,19 +422,8 @@ class _FieldSolver:
     def _examine(
         self, axis: int, sources: bool, into: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        potential = np.zeros((1, 1, 1)) if into is None else into
-        found: tuple[FloatArray, FloatArray] = examine(
-            *self._source(),
-            self._spacing,
-            self.cg.potential,
-            axis,
-            sources,
-            self.cg.residual,
-            into is not None,
-            potential,
-            self._threads,
-        )
-        return found
+        drive = (self.cg.potential, self._spacing, axis, sources)
+        return examine(self._source, drive, self.cg.residual, into, self._threads)
 
     def potentials(self, axis: int) -> FloatArray:
         """Deviation on all voxels."""
@@ -462,27 +435,13 @@ class _FieldSolver:
         self, axis: int, rtol: float, max_iterations: int, start: FloatArray | None
     ) -> _Solved:
         """Drive one axis until residual and fluxes agree with the tolerance."""
-        cg = self.cg
-        cg.potential[:] = 0.0
-        cg.restart()
-        sums, _ = self._examine(axis, True)
-        norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))
-        norm = norm or 1.0
-        floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
-        crossed = np.flatnonzero(self._tables[axis][2] > 0)
-        if start is not None:
-            live = tuple(table[4] for table in self._tables)
-            shares = np.array([axis.between_shares() for axis in self._axes])
-            pack_odd(start, 1 / self._length, live, shares, cg.potential)
+        sums, norm, floor = self._begin(axis, rtol, start)
         size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
         if start is not None or size <= rtol * norm:
-            sums, planes = self._examine(axis, False)
-            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
+            sums, size, spread = self._look(axis, floor)
         history = [size / norm]
         wanted = rtol
-        while True:
-            if size <= rtol * norm and spread <= rtol:
-                return _Solved(sums, spread, size / norm, tuple(history))
+        while not (size <= rtol * norm and spread <= rtol):
             if size <= wanted * norm:
                 wanted *= min(0.3, max(1e-3, 0.5 * rtol / spread))
             if wanted < SMALLEST_RESIDUAL:
@@ -492,28 +451,55 @@ class _FieldSolver:
                     history,
                 )
             goal = max(wanted * norm, DEEPEST * size)
-            while size > goal:
-                if len(history) > max_iterations:
-                    raise ConvergenceError(
-                        f"multigrid-preconditioned CG: expected relative residual {rtol:.1e}, "
-                        f"reached {history[-1]:.1e} after {max_iterations} iterations; raise rtol "
-                        "or max_iterations",
-                        history,
-                    )
-                size = cg.step(size)
-                history.append(size / norm)
-                if not np.isfinite(size):
-                    raise ConvergenceError(
-                        f"multigrid-preconditioned CG: residual became {size} at iteration "
-                        f"{len(history) - 1}; the field holds values too far apart for it",
-                        history,
-                    )
-            followed = size
-            sums, planes = self._examine(axis, False)
-            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
+            followed = self._follow(size, goal, norm, rtol, max_iterations, history)
+            sums, size, spread = self._look(axis, floor)
             history[-1] = size / norm
             if abs(size - followed) > 0.3 * size:  # the links' rounding shows: begin afresh
-                cg.restart()
+                self.cg.restart()
+        return _Solved(sums, spread, size / norm, tuple(history))
+
+    def _begin(
+        self, axis: int, rtol: float, start: FloatArray | None
+    ) -> tuple[FloatArray, float, float]:
+        """Set the potential; return sums without one, what residuals and fluxes compare with."""
+        self.cg.potential[:] = 0.0
+        self.cg.restart()
+        sums, _ = self._examine(axis, True)
+        norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))
+        if start is not None:
+            live = tuple(table[4] for table in self._tables)
+            shares = np.array([axis.between_shares() for axis in self._axes])
+            pack_odd(start, 1 / self._length, live, shares, self.cg.potential)
+        return sums, norm or 1.0, 0.5 * sums[PARALLEL] / self._axes[axis].cells
+
+    def _look(self, axis: int, floor: float) -> tuple[FloatArray, float, float]:
+        """Sums of the present potential, its residual, and how much fluxes differ."""
+        sums, planes = self._examine(axis, False)
+        crossed = self._tables[axis][2] > 0
+        fluxes = planes[: crossed.size][crossed]
+        return sums, float(np.sqrt(sums[RESIDUAL])), _spread(fluxes, floor)
+
+    def _follow(
+        self, size: float, goal: float, norm: float, rtol: float, most: int, history: list[float]
+    ) -> float:
+        """Iterate to a residual; append what is reached after each step."""
+        while size > goal:
+            if len(history) > most:
+                raise ConvergenceError(
+                    f"multigrid-preconditioned CG: expected relative residual {rtol:.1e}, "
+                    f"reached {history[-1]:.1e} after {most} iterations; raise rtol "
+                    "or max_iterations",
+                    history,
+                )
+            size = self.cg.step(size)
+            history.append(size / norm)
+            if not np.isfinite(size):
+                raise ConvergenceError(
+                    f"multigrid-preconditioned CG: residual became {size} at iteration "
+                    f"{len(history) - 1}; the field holds values too far apart for it",
+                    history,
+                )
+        return size
 
 
 def field_size(field: NDArray[Any]) -> str:

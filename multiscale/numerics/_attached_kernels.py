@@ -10,11 +10,18 @@ fewer, and the rest of them from ``start`` on; most have exactly four.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
-from multiscale.numerics._checkerboard_kernels import RING, _gather
-from multiscale.numerics.compiling import kernel
+from multiscale.numerics._checkerboard_kernels import _gather
+from multiscale.numerics._planes import RING, around, run, slots, span
+from multiscale.numerics.compiling import kernel, piece
+
+FloatArray = NDArray[np.float64]
+Together = tuple[Any, ...]
 
 FAST = {"contract", "reassoc", "nsz"}
 FOUR = 4
@@ -42,7 +49,7 @@ def pack_rows(indptr, indices, values, near, link, start):
     return more, more_link
 
 
-@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
+@piece(fastmath=FAST, error_model="numpy")
 def _linked(near, link, start, more, more_link, values, f):
     """Σ link value of the nodes that node f is linked to."""
     total = (
@@ -156,53 +163,62 @@ def dots(x, y, z):
     return first, second
 
 
+@piece(fastmath=FAST, error_model="numpy")
+def _even_product(matrix, inflow, cells, planes, total, out):
+    """Even cells of a plane that follow from the odd ones and the nodes."""
+    links, inverse, _ = matrix
+    i = planes[1]
+    ny, m = out.shape
+    for j in range(ny):
+        _gather(links, 0, cells[1], planes, planes, around(j, ny), total)
+        for k in range(m):
+            out[j, k] = (total[k] + inflow[0, i, j, k]) * inverse[i, j, k]
+
+
 @kernel(fastmath=FAST, error_model="numpy")
-def _grid_product_slab(links, inverse, diagonal, inflow, cells, q, first, last):
+def _grid_product_slab(matrix, inflow, cells, q, dots, part, parts):
     """Relax the even cells from the odd ones and the nodes; apply the odd rows."""
+    links, _, diagonal = matrix
     nx, ny, m = q.shape
     ring = np.empty((RING, ny, m))
     total = np.empty(m)
     dot = 0.0
+    first, last = span(nx, part, parts)
     for step in range(first - 1, last + 1):
-        i = step % nx
-        im, ip = (i - 1) % nx, (i + 1) % nx
-        slot = (step + 1) % RING
-        for j in range(ny):
-            jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
-            _gather(links, 0, cells[1], i, im, ip, i, im, j, jm, jp, total)
-            for k in range(m):
-                ring[slot, j, k] = (total[k] + inflow[0, i, j, k]) * inverse[i, j, k]
-            if first <= step < last:
-                for k in range(m):
-                    cells[0, i, j, k] = ring[slot, j, k]
+        even = ring[slots(step)[1]]
+        _even_product(matrix, inflow, cells, around(step % nx, nx), total, even)
+        if first <= step < last:
+            cells[0, step] = even
         if step <= first:
             continue
-        i = (step - 1) % nx
-        im = (i - 1) % nx
-        here, below = step % RING, (step - 1) % RING
+        i = step - 1
         for j in range(ny):
-            jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
-            _gather(links, 1, ring, here, below, slot, i, im, j, jm, jp, total)
+            _gather(links, 1, ring, slots(i), around(i, nx), around(j, ny), total)
             for k in range(m):
                 value = diagonal[i, j, k] * cells[1, i, j, k] - total[k] - inflow[1, i, j, k]
                 value = value if diagonal[i, j, k] > 0.0 else 0.0
                 q[i, j, k] = value
                 dot += value * cells[1, i, j, k]
-    return dot
+    dots[part] = dot
 
 
 @kernel(parallel=True, error_model="numpy")
-def grid_product(links, inverse, diagonal, inflow, cells, q, threads):
+def _grid_product_slabs(matrix, inflow, cells, q, dots, threads):
+    for t in prange(threads):
+        _grid_product_slab(matrix, inflow, cells, q, dots, np.int64(t), threads)
+
+
+def grid_product(
+    matrix: Together, inflow: FloatArray, cells: FloatArray, q: FloatArray, threads: int
+) -> float:
     """Apply the grid's rows of the reduced matrix to the odd cells; fill the even ones.
 
-    ``inflow`` holds what the nodes add to each cell. Returns the odd cells' share of p·q.
+    ``matrix`` is (links, inverse diagonal of the even cells, diagonal of the odd ones),
+    ``inflow`` what the nodes add to each cell. Returns the odd cells' share of p·q.
     """
-    nx = q.shape[0]
-    parts = np.zeros(threads)
-    for t in prange(threads):
-        lo, hi = t * nx // threads, (t + 1) * nx // threads
-        parts[t] = _grid_product_slab(links, inverse, diagonal, inflow, cells, q, lo, hi)
-    return parts.sum()
+    dots = np.zeros(threads)
+    run(_grid_product_slab, _grid_product_slabs, (matrix, inflow, cells, q, dots), threads)
+    return float(dots.sum())
 
 
 @kernel(fastmath=FAST, error_model="numpy")
@@ -230,15 +246,13 @@ def even_cells(links, inverse, rhs, cells):
             for k in range(m):
                 cells[1, i, j, k] = inverse[1, i, j, k] * rhs[1, i, j, k]
     for i in range(nx):
-        im, ip = (i - 1) % nx, (i + 1) % nx
         for j in range(ny):
-            jm, jp = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
-            _gather(links, 0, cells[1], i, im, ip, i, im, j, jm, jp, total)
+            _gather(links, 0, cells[1], around(i, nx), around(i, nx), around(j, ny), total)
             for k in range(m):
                 cells[0, i, j, k] = inverse[0, i, j, k] * (total[k] + rhs[0, i, j, k])
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _place(cell, shape):
     """Layers of a cell numbered as in an array of the shape (2, X, Y, M)."""
     _, nx, ny, m = shape
@@ -251,7 +265,7 @@ def _place(cell, shape):
     return i, j, 2 * k + ((i + j + colour) & 1)
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _add_hop(links, grid, way, i, j, k, value):
     """Add a conductance to the link of axis ``way`` from a coarse cell to the next."""
     cells, between, factors = grid
@@ -273,7 +287,7 @@ def _add_hop(links, grid, way, i, j, k, value):
             links[3 - colour, i, j + 1, k // 2] += value
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _step(links, grid, way, i, j, k, to, value):
     """Join a coarse cell to layer ``to`` along an axis, ahead or behind, across the box too."""
     own = i if way == 0 else (j if way == 1 else k)
@@ -312,7 +326,7 @@ def _add_path(links, grid, i, j, k, x, y, z, value):
             _step(links, grid, 1, x, j, z, y, value)
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _keep(parent, f, g, out, into):
     """Take from both pairs of shares what lies in the same cell."""
     for a in range(2):

@@ -77,7 +77,21 @@ class Nodes:
     hidden: NDArray[np.int64]
 
     def rows(self) -> tuple[IndexArray, SingleArray, IndexArray, IndexArray, SingleArray]:
-        """Lay the links out with four a node side by side, and the rest behind."""
+        """Lay the links out with four a node side by side, and the rest behind.
+
+        Returns
+        -------
+        near : (n, 4) int32 ndarray
+            Four nodes at the other end; the node itself where there are fewer.
+        link : (n, 4) float32 ndarray
+            Conductance to them.
+        start : (n + 1,) int32 ndarray
+            Start of each node's other links.
+        more : (k,) int32 ndarray
+            Nodes at their other end.
+        more_link : (k,) float32 ndarray
+            Conductance to those.
+        """
         n = self.indptr.size - 1
         near, link = np.empty((n, FOUR), np.int32), np.empty((n, FOUR), np.float32)
         start = np.empty(n + 1, np.int32)
@@ -98,7 +112,13 @@ class Nodes:
         return shares
 
     def diagonal(self) -> FloatArray:
-        """Sum of the conductances at each node."""
+        """Sum the conductances at each node.
+
+        Returns
+        -------
+        (n,) ndarray
+            The sums, in double precision.
+        """
         rows = np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
         linked = np.bincount(rows, self.link, self.indptr.size - 1)
         own = self.tie.sum(axis=1, dtype=float) + self.contact.sum(axis=1, dtype=float)
@@ -110,10 +130,12 @@ class Nodes:
 
         Parameters
         ----------
-        axes, below : tuple of Axis
-            Layers of this level and the next.
+        axes : tuple of Axis
+            Layers of this level.
         factors : tuple of int
             Cells joined along each axis.
+        below : tuple of Axis
+            Layers of the next level.
 
         Returns
         -------
@@ -258,15 +280,8 @@ class AttachedCG:
         nodes, grid = self.nodes, self.multigrid
         self._inflow[:] = 0.0
         scatter(nodes.ties, self._node_direction, self._inflow.reshape(-1))
-        dot = grid_product(
-            grid.links,
-            self._even_inverse,
-            self._odd_diagonal,
-            self._inflow,
-            self._vector,
-            self._product,
-            grid.threads,
-        )
+        matrix = (grid.links, self._even_inverse, self._odd_diagonal)
+        dot = grid_product(matrix, self._inflow, self._vector, self._product, grid.threads)
         dot += node_product(
             self._rows,
             nodes.ties,

@@ -45,6 +45,7 @@ FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Axes = tuple[Axis, Axis, Axis]
+Spans = tuple[IntArray, IntArray, int, int]
 
 RELAXATION = 0.55
 """Factor on the coarse links of joined axes: what piecewise-constant transfer makes too stiff.
@@ -139,6 +140,8 @@ class Multigrid:
         Its cell edges.
     threads : int
         Threads to use.
+    more : callable, optional
+        Adds to the links of the first coarse level what the finest ones do not tell.
     """
 
     def __init__(
@@ -149,8 +152,7 @@ class Multigrid:
         threads: int = 1,
         more: Callable[[SingleArray], None] | None = None,
     ) -> None:
-        self.threads = threads
-        self._axes = axes
+        self.threads, self._axes = threads, axes
         levels = plan(axes, spacing)
         shape = packed_shape(axes)
         self.links = links
@@ -183,11 +185,13 @@ class Multigrid:
         fine = self.links
         for depth, ((axes, factors), (below, _)) in enumerate(pairwise(levels)):
             coarse = self._coarse_links(depth)
-            slots = [a.coarse_links(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
-            parents = [a.parents(f, c) for a, f, c in zip(axes, factors, below, strict=True)]
+            tables = [
+                (*axis.coarse_links(factor, joined), axis.parents(factor, joined))
+                for axis, factor, joined in zip(axes, factors, below, strict=True)
+            ]
             # along axes whose cells are not joined, the sums are exact
             relaxed = np.where(np.array(factors) == 2, RELAXATION, 1.0)
-            add_coarse_links(fine, *slots, *parents, relaxed, coarse)
+            add_coarse_links(fine, *tables, relaxed, coarse)
             if depth == 0 and more is not None:
                 more(coarse)
             inverse_diagonal(coarse, TINY, self._coarse_inverse(depth), 1)
@@ -211,34 +215,16 @@ class Multigrid:
         float, float
             Scalar products of the result, which is scaled too, with residual and ``last``.
         """
-        starts, halves, parents = self._spans()
-        rhs, solution = self._coarse_vectors()
-        nothing = self.result
-        common: tuple[Any, ...] = (
-            self.links,
-            self.inverse,
-            residual,
-            scale,
-            nothing,
-            False,
-            nothing,
-            False,
-        )
-        down(*common, starts, halves, rhs, self.threads)
-        coarse_cycle(self._pool, self._table, self._numbers, self._direct, self.threads)
-        out: tuple[float, float] = up(
-            *common,
-            parents,
-            halves,
-            solution,
-            self.result,
-            nothing,
-            False,
-            last,
-            True,
-            self.threads,
-        )
-        return out
+        blocks, parents = self._spans()
+        rhs, _ = self._coarse_vectors()
+        nothing, threads = self.result, self.threads
+        sweep = (self.links, self.inverse, residual, scale, nothing, False, nothing, False)
+        down(sweep, blocks, rhs, threads)
+        solution = self.solve_coarse()
+        dots = np.zeros((2, threads))
+        up(sweep, parents, solution, (self.result, nothing, False, last, True, dots), threads)
+        dot, other = dots.sum(axis=1)
+        return float(dot), float(other)
 
     def _coarse_vectors(self) -> tuple[SingleArray, SingleArray]:
         """Right-hand side and solution of the first coarse level."""
@@ -261,9 +247,12 @@ class Multigrid:
         (2, X, Y, M) ndarray
             The diagonal.
         """
-        diagonal = link_sums(self.links) + own
-        inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > TINY)
-        self.inverse[:] = inverse
+        diagonal = np.empty_like(own)
+        sum_links(self.links, diagonal)
+        diagonal += own
+        self.inverse[:] = np.divide(
+            1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > TINY
+        )
         _pin(self.inverse, self._axes)
         return diagonal
 
@@ -280,11 +269,11 @@ class Multigrid:
         (2, X, Y, M) float32 ndarray
             The first coarse level's right-hand side, to be added to.
         """
-        starts, halves, _ = self._spans()
+        blocks, _ = self._spans()
         coarse, _ = self._coarse_vectors()
         nothing = self.result
         sweep = (self.links, self.inverse, rhs[1], np.float32(1.0), rhs[0], True, nothing, False)
-        down(*sweep, starts, halves, coarse, self.threads)
+        down(sweep, blocks, coarse, self.threads)
         return coarse
 
     def solve_coarse(self) -> SingleArray:
@@ -295,7 +284,8 @@ class Multigrid:
         (2, X, Y, M) float32 ndarray
             Solution on the first coarse level.
         """
-        coarse_cycle(self._pool, self._table, self._numbers, self._direct, self.threads)
+        several = self.threads if self.threads > 1 else None
+        coarse_cycle(self._pool, self._table, self._numbers, self._direct, several)
         return self._coarse_vectors()[1]
 
     def ascend(self, rhs: SingleArray, cells: SingleArray) -> None:
@@ -306,33 +296,22 @@ class Multigrid:
         rhs : (2, X, Y, M) float32 ndarray
             Right-hand sides.
         cells : (2, X, Y, M) float32 ndarray
-            Values before the correction; the sweep's values on return.
+            Values before the correction; on return, the even cells hold theirs after it.
         """
-        _, halves, parents = self._spans()
+        _, parents = self._spans()
         _, coarse = self._coarse_vectors()
         sweep = (self.links, self.inverse, rhs[1], np.float32(1.0), rhs[0], True, cells[1], True)
-        up(
-            *sweep,
-            parents,
-            halves,
-            coarse,
-            self.result,
-            cells[0],
-            True,
-            rhs[1],
-            False,
-            self.threads,
-        )
-        cells[1] = self.result
+        result = (self.result, cells[0], True, rhs[1], False, np.zeros((2, self.threads)))
+        up(sweep, parents, coarse, result, self.threads)
 
-    def _spans(self) -> tuple[tuple[IntArray, IntArray, int], int, tuple[IntArray, IntArray, int]]:
+    def _spans(self) -> tuple[Spans, Spans]:
+        """Blocks and parents of the finest grid."""
         x, nx, y, ny, px, py, factor, halves = (int(value) for value in self._first)
         n = self._numbers
         big_x, big_y, _ = self.result.shape
         return (
-            (n[x : x + nx], n[y : y + ny], factor),
-            halves,
-            (n[px : px + big_x], n[py : py + big_y], factor),
+            (n[x : x + nx], n[y : y + ny], factor, halves),
+            (n[px : px + big_x], n[py : py + big_y], factor, halves),
         )
 
 
@@ -350,24 +329,6 @@ def pool_size(levels: list[tuple[Axes, tuple[int, int, int]]]) -> int:
         Numbers.
     """
     return sum(13 * int(np.prod(packed_shape(axes))) for axes, _ in levels)
-
-
-def link_sums(links: SingleArray) -> FloatArray:
-    """Sum the links of each cell in double precision.
-
-    Parameters
-    ----------
-    links : (6, X, Y, M) float32 ndarray
-        Packed links.
-
-    Returns
-    -------
-    (2, X, Y, M) ndarray
-        Sums.
-    """
-    sums = np.empty((2, *links.shape[1:]))
-    sum_links(links, sums)
-    return sums
 
 
 def _allocate(levels: list[tuple[Axes, tuple[int, int, int]]]) -> tuple[SingleArray, IntArray]:

@@ -33,3 +33,23 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             return numba.njit(nogil=True, **options)(function)
 
     return decorate
+
+
+def piece(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile what is part of kernels: it is put into each of them.
+
+    It borrows the arrays that it is given, alone or in tuples, and does not count references
+    to them, which would cost more than a short row of a grid. So it can neither make nor
+    return arrays: numba refuses the former, the latter is forbidden.
+
+    Parameters
+    ----------
+    **options
+        For :func:`numba.njit`.
+
+    Returns
+    -------
+    callable
+        Decorator.
+    """
+    return kernel(forceinline=True, _nrt=False, **options)

@@ -11,9 +11,9 @@ local equilibrium across films up to their areal resistance; films much thinner
 than grains.
 
 Reading order: ``boundary_model``, ``fields``, ``discretisation`` (what is
-solved); ``islands``, ``voxel_solver`` (plain fields and films that only resist,
-without a matrix); ``cell_problem`` (films that conduct along themselves, on a
-graph); ``effective``, ``flux``; ``cut_cells``,
+solved); ``islands``, ``voxel_solver`` (fields and films that resist, without a
+matrix), ``sheets`` (films that conduct along themselves); ``cell_problem`` (what
+still needs a graph: such films beside pores); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
 their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiscale.numerics.compiling import kernel
+from multiscale.numerics.compiling import kernel, piece
 from multiscale.transport._voxel_kernels import ENERGY, FLUX, PARALLEL, RESIDUAL, SCALE, SOURCE
 
 EDGES = 12
@@ -37,7 +37,7 @@ def in_memory_order(axis, low, numbers):
     return order
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _beside(layer, by, n, periodic):
     """Layer one further up or down, −1 outside."""
     layer += by
@@ -48,7 +48,7 @@ def _beside(layer, by, n, periodic):
     return layer
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _join(f, g, value, start, filled, indices, link):
     """Put a link into a row that is kept in rising order."""
     place = filled
@@ -126,7 +126,7 @@ def beside_sheets(sheets, cells, spacing, driven, potential, inflow):
         inflow[i, j, k] += half[f, 1] * (potential[f] - step)
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _above(a, i, j, k, cells):
     """Voxel on the upper side."""
     if a == 0:
@@ -138,7 +138,7 @@ def _above(a, i, j, k, cells):
     return i, j, k
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _apart(one, way_one, other, way_other, c, n):
     """Half voxels from one sheet to another that shares an edge, along axis c."""
     step = 2 * (other - one) + (way_other == c) - (way_one == c)
@@ -149,7 +149,7 @@ def _apart(one, way_one, other, way_other, c, n):
     return step
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _cross(planes, layer, cells, between, flow):
     """Count a current through the plane behind a layer."""
     planes[layer] += flow

@@ -24,6 +24,7 @@ from multiscale.properties.validity import (
     film_widths,
     mean_grain_sizes,
 )
+from multiscale.transport._sheeted_solver import SheetedSolver
 from multiscale.transport.boundary_model import BoundaryMap, films
 from multiscale.transport.cell_problem import AxisSolutions, solve_dirichlet, solve_periodic
 from multiscale.transport.cut_cells import CutAssembly, assemble_cut_cells
@@ -388,6 +389,7 @@ def solve_voxels(
             start=None if start is None else start.field,
             keep=keep,
             threads=threads,
+            solver=None if sheets is None else SheetedSolver,
         )
         result = _field_result(found, boundary, time.perf_counter() - begin)
         return VoxelSolution(problem, (), result, found)

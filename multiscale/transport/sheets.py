@@ -103,7 +103,13 @@ class Sheets:
         return rows
 
     def series(self) -> FloatArray:
-        """Conductance from voxel to voxel through each sheet, (n,)."""
+        """Conductance from voxel to voxel through each sheet.
+
+        Returns
+        -------
+        (n,) ndarray
+            The two halves in series.
+        """
         one, other = self.half.T
         total = one + other
         series: FloatArray = np.divide(

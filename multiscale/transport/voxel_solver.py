@@ -13,6 +13,7 @@ normal to the driven axis agree to the tolerance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError
-from multiscale.numerics.attached import AttachedCG
 from multiscale.numerics.checkerboard import Axis
 from multiscale.numerics.checkerboard_multigrid import (
     Axes,
@@ -32,7 +32,6 @@ from multiscale.numerics.checkerboard_multigrid import (
     pool_size,
 )
 from multiscale.numerics.memory import check_memory, free_memory
-from multiscale.transport._sheet_kernels import beside_sheets, examine_sheets, sheet_sources
 from multiscale.transport._voxel_kernels import (
     ENERGY,
     FLUX,
@@ -58,8 +57,6 @@ SMALLEST_RESIDUAL = 1e-15
 """Below this, double precision has nothing left to give."""
 DEEPEST = 1e-6
 """Single-precision links are followed this far before the true residual is taken."""
-SHEETED_PAIR, SHEET = 104, 530
-"""Bytes more for each pair of cells and for each sheet, where films conduct along themselves."""
 WORTH_A_THREAD = 100_000
 """Voxels a thread should have at least."""
 
@@ -194,7 +191,7 @@ class _Solved:
     history: tuple[float, ...]
 
 
-def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0, sheets: int = 0) -> int:
+def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0) -> int:
     """Count the bytes a solve takes beside its field.
 
     Parameters
@@ -205,8 +202,6 @@ def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0, sheets: int = 
         Voxel edges.
     kept : int, optional
         Solutions of other axes that are kept meanwhile.
-    sheets : int, optional
-        Voxel faces whose films conduct along themselves.
 
     Returns
     -------
@@ -215,10 +210,9 @@ def needed_memory(axes: Axes, spacing: FloatArray, kept: int = 0, sheets: int = 
     """
     half = int(np.prod(packed_shape(axes)))
     links, inverse, result, vectors = 6 * 4, 2 * 4, 4, 4 * 8
-    cells = half * (links + inverse + result + vectors + 2 * kept)
-    if sheets:
-        cells += half * SHEETED_PAIR
-    return cells + sheets * SHEET + 4 * pool_size(plan(axes, spacing)[1:])
+    return half * (links + inverse + result + vectors + 2 * kept) + 4 * pool_size(
+        plan(axes, spacing)[1:]
+    )
 
 
 def default_threads(voxels: int) -> int:
@@ -250,6 +244,7 @@ def solve_field(
     start: FieldSolution | None = None,
     keep: bool = False,
     threads: int | None = None,
+    solver: Callable[..., _FieldSolver] | None = None,
 ) -> FieldSolution:
     """Solve a scalar field for its effective tensor.
 
@@ -277,6 +272,8 @@ def solve_field(
         Whether to return potentials.
     threads : int, optional
         Threads; chosen by the size unless given.
+    solver : callable, optional
+        What solves for the axes that share one set of links: this module's own unless given.
 
     Returns
     -------
@@ -294,12 +291,13 @@ def solve_field(
     layout = _Layout.of(field, np.asarray(spacing, dtype=float), through, sheets)
     threads = threads or default_threads(field.size)
     out = _Collector(d)
+    options = _Options(rtol, max_iterations, start, keep, threads, solver or _FieldSolver)
     if boundary == "periodic":
         x, y, z = ("periodic" if a in layout.place else "wall" for a in range(3))
         ends = (x, y, z)
         found = carriers(layout.field, ends)
         driven = tuple(a for a in range(d) if found.along[layout.place[a]])
-        _solve_axes(layout, ends, found, driven, out, rtol, max_iterations, start, keep, threads)
+        _solve_axes(layout, ends, found, driven, out, options)
     else:
         for a in range(d):
             walls = ["wall"] * 3
@@ -307,10 +305,20 @@ def solve_field(
             ends = (walls[0], walls[1], walls[2])
             found = carriers(layout.field, ends)
             if found.along[layout.place[a]]:
-                _solve_axes(
-                    layout, ends, found, (a,), out, rtol, max_iterations, start, keep, threads
-                )
+                _solve_axes(layout, ends, found, (a,), out, options)
     return out.solution()
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What holds for all axes."""
+
+    rtol: float
+    max_iterations: int
+    start: FieldSolution | None
+    keep: bool
+    threads: int
+    solver: Callable[..., _FieldSolver]
 
 
 class _Collector:
@@ -351,42 +359,39 @@ def _solve_axes(
     found: Carriers,
     driven: tuple[int, ...],
     out: _Collector,
-    rtol: float,
-    max_iterations: int,
-    start: FieldSolution | None,
-    keep: bool,
-    threads: int,
+    options: _Options,
 ) -> None:
     """Solve the axes that share one set of links, and put them into the tensor."""
     if not driven:
         return
-    solver = _FieldSolver(layout, ends, found.mask, len(driven) - 1, threads)
-    others: list[tuple[int, list[_Kept]]] = []
+    solver = options.solver(layout, ends, found.mask, len(driven) - 1, options.threads)
+    others: list[tuple[int, Any]] = []
     for number, a in enumerate(driven):
         inner = layout.place[a]
         if layout.field.shape[inner] == 1 and ends[inner] == "periodic":
             mean = solver.mean()  # every layer is the same: a uniform field is the solution
             out.energy[a, a] = out.flux[a, a] = mean
             out.add(a, _Solved(np.zeros(0), 0.0, 0.0, (0.0,)))
-            if keep:
+            if options.keep:
                 out.potentials.append(layout.restored(np.zeros(layout.field.shape)))
                 count = 0 if layout.sheets is None else layout.sheets.axis.size
                 out.sheet_potentials.append(np.zeros(count))
             continue
-        solved = solver.solve(inner, rtol, max_iterations, layout.beginning(start, a))
+        solved = solver.solve(
+            inner, options.rtol, options.max_iterations, layout.beginning(options.start, a)
+        )
         out.add(a, solved)
         out.energy[a, a] = solver.unit * solved.sums[ENERGY]
         for b in range(len(layout.place)):
             out.flux[a, b] = solver.unit * solved.sums[FLUX + layout.place[b]]
         if ends[inner] == "electrodes":
             out.flux[a] = np.where(np.arange(len(layout.place)) == a, out.flux[a], 0.0)
-        for b, potential in others:
+        for b, kept in others:
             # Σ g Δ_a Δ_b: the flux, less what the residual leaves of it
-            left = sum(one.dot(r) for one, r in zip(potential, solver.residuals(), strict=True))
-            out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * left
+            out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * solver.left(kept)
         if number + 1 < len(driven):
-            others.append((a, [_Kept.of(u) for u in solver.unknowns()]))
-        if keep:
+            others.append((a, solver.kept()))
+        if options.keep:
             voxels, sheets = solver.potentials(inner)
             out.potentials.append(layout.restored(voxels))
             out.sheet_potentials.append(layout.restored_sheets(sheets))
@@ -431,83 +436,36 @@ class _FieldSolver:
         self._axes = (x, y, z)
         self._length = float(layout.spacing.max())
         self._spacing = layout.spacing / self._length
-        sheets = 0 if layout.sheets is None else layout.sheets.axis.size
-        needed = needed_memory(self._axes, self._spacing, kept, sheets)
+        needed = self._needed(layout, kept)
         check_memory(
             needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
         )
         top = self._largest()
-        self._scale = 1.0 / top
         areas = self._spacing.prod() / self._spacing**2
-        self._factors = areas / areas.max()
         volume = layout.field.size * self._spacing.prod()
         self.unit = top * areas.max() / volume
-        self._through = layout.through
+        self._through_scale = 1.0
         if layout.through is not None:
             physical = layout.spacing[list(layout.place)].prod() / layout.spacing**2
             self._through_scale = 1.0 / (top * physical.max())
-        else:
-            self._through_scale = 1.0
-        tables = [axis.links() for axis in self._axes]
-        self._tables = tuple(
-            (*table, axis.cells + axis.between)
-            for table, axis in zip(tables, self._axes, strict=True)
-        )
+        self._tables = tuple((*axis.links(), axis.cells + axis.between) for axis in self._axes)
+        films = (layout.through, self._through_scale)
+        given = (layout.field, mask, 1.0 / top, *films, areas / areas.max())
+        self._source = (given, *self._tables)
+        self.cg = self._prepare(layout, ends)
+
+    def _needed(self, layout: _Layout, kept: int) -> int:
+        """Bytes it takes."""
+        return needed_memory(self._axes, self._spacing, kept)
+
+    def _links(self) -> NDArray[np.float32]:
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
-        if layout.sheets is not None and self._through is not None:
-            where = (layout.sheets.axis, *layout.sheets.low.T)
-            self._through[where] = layout.sheets.series()  # shut by _attach
-        fill_links(*self._source(), links, threads)
-        self._sheets: tuple[Any, ...] | None = None
-        self._beside: FloatArray | None = None
-        self.cg: ReducedCG | AttachedCG
-        if layout.sheets is None:
-            self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
-            return
-        self.cg = self._attach(layout.sheets, ends, links)
+        fill_links(self._source, links, self._threads)
+        return links
 
-    def _source(self) -> tuple[Any, ...]:
-        return (
-            self._field,
-            self._mask,
-            self._scale,
-            self._through,
-            self._through_scale,
-            self._factors,
-            *self._tables,
-        )
-
-    def _attach(self, sheets: Sheets, ends: Ends, links: NDArray[np.float32]) -> AttachedCG:
-        """Attach the sheets; from now on their faces let nothing through but by them."""
-        rows = sheets.rows(
-            "periodic" in ends, ends.index("electrodes") if "electrodes" in ends else -1
-        )
-        scale = self._through_scale
-        nodes = sheets.nodes(self._axes, scale, rows)
-        self._sheets = (
-            (
-                sheets.low,
-                sheets.axis,
-                scale * sheets.half,
-                rows[0],
-                rows[1],
-                scale * rows[2],
-                scale * rows[3],
-            ),
-            (
-                np.array([axis.cells for axis in self._axes]),
-                np.array([axis.between for axis in self._axes]),
-                np.array([axis.length for axis in self._axes]),
-            ),
-        )
-        self._voxels = np.empty(self._field.shape)
-        self._beside = np.zeros((2, *self._field.shape))
-        one = np.ones(sheets.axis.size)
-        known, (cells, *_) = self._sheets
-        beside_sheets(known, cells, self._spacing, -1, one, self._beside[1])
-        assert self._through is not None
-        self._through[(sheets.axis, *sheets.low.T)] = 0.0
-        return AttachedCG(links, nodes, self._axes, self._spacing, self._threads)
+    def _prepare(self, layout: _Layout, ends: Ends) -> Any:
+        """Make the iteration."""
+        return ReducedCG(Multigrid(self._links(), self._axes, self._spacing, self._threads))
 
     def _largest(self) -> float:
         """Largest coefficient of the voxels that take part."""
@@ -527,61 +485,32 @@ class _FieldSolver:
     def _examine(
         self, axis: int, sources: bool, into: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        cg = self.cg
-        if self._sheets is not None and isinstance(cg, AttachedCG):
-            into = self._voxels if into is None else into
-            sheets, (cells, *_) = self._sheets
-            assert self._beside is not None
-            beside_sheets(sheets, cells, self._spacing, axis, cg.node_potential, self._beside[0])
-        potential = np.zeros((1, 1, 1)) if into is None else into
-        found: tuple[FloatArray, FloatArray] = examine(
-            *self._source(),
-            self._spacing,
-            self.cg.potential,
-            axis,
-            sources,
-            self.cg.residual,
-            into is not None,
-            potential,
-            self._beside,
-            self._threads,
-        )
-        if self._sheets is not None and isinstance(cg, AttachedCG):
-            driven = (*self._sheets, self._spacing, axis)
-            if sources:
-                sheet_sources(*driven, found[0])
-            examine_sheets(*driven, potential, cg.node_potential, cg.node_residual, *found)
-        return found
-
-    def unknowns(self) -> tuple[FloatArray, ...]:
-        """Potentials the iteration is about."""
-        cg = self.cg
-        if isinstance(cg, AttachedCG):
-            return cg.potential, cg.node_potential.reshape(1, -1)
-        return (cg.potential,)
-
-    def residuals(self) -> tuple[FloatArray, ...]:
-        """Their residuals."""
-        cg = self.cg
-        if isinstance(cg, AttachedCG):
-            return cg.residual, cg.node_residual.reshape(1, -1)
-        return (cg.residual,)
+        drive = (self.cg.potential, self._spacing, axis, sources, None)
+        return examine(self._source, drive, self.cg.residual, into, self._threads)
 
     def potentials(self, axis: int) -> tuple[FloatArray, FloatArray]:
-        """Deviation on all voxels and sheets."""
+        """Deviation on all voxels, and on the sheets."""
         out = np.empty(self._field.shape)
         self._examine(axis, False, out)
-        cg = self.cg
-        sheets = cg.node_potential if isinstance(cg, AttachedCG) else np.zeros(0)
-        return out * self._length, sheets * self._length
+        return out * self._length, np.zeros(0)
 
-    def _begin(self, voxels: FloatArray, sheets: FloatArray) -> None:
-        """Begin with given potentials."""
+    def kept(self) -> Any:
+        """Copy the potential, roughly, for :meth:`left`."""
+        return _Kept.of(self.cg.potential)
+
+    def left(self, kept: Any) -> float:
+        """Product of a copied potential with what is left."""
+        return float(kept.dot(self.cg.residual))
+
+    def _put(self, voxels: FloatArray, sheets: FloatArray) -> None:
+        """Begin from given potentials."""
         live = tuple(table[4] for table in self._tables)
         shares = np.array([axis.between_shares() for axis in self._axes])
         pack_odd(voxels, 1 / self._length, live, shares, self.cg.potential)
-        if isinstance(self.cg, AttachedCG):
-            self.cg.node_potential[:] = sheets / self._length
+
+    def _clear(self) -> None:
+        """Begin from nothing."""
+        self.cg.potential[:] = 0.0
 
     def solve(
         self,
@@ -591,27 +520,13 @@ class _FieldSolver:
         start: tuple[FloatArray, FloatArray] | None,
     ) -> _Solved:
         """Drive one axis until residual and fluxes agree with the tolerance."""
-        cg = self.cg
-        cg.potential[:] = 0.0
-        if isinstance(cg, AttachedCG):
-            cg.node_potential[:] = 0.0
-        cg.restart()
-        sums, _ = self._examine(axis, True)
-        norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))
-        norm = norm or 1.0
-        floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
-        crossed = np.flatnonzero(self._tables[axis][2] > 0)
-        if start is not None:
-            self._begin(*start)
+        sums, norm, floor = self._begin(axis, rtol, start)
         size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
         if start is not None or size <= rtol * norm:
-            sums, planes = self._examine(axis, False)
-            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
+            sums, size, spread = self._look(axis, floor)
         history = [size / norm]
         wanted = rtol
-        while True:
-            if size <= rtol * norm and spread <= rtol:
-                return _Solved(sums, spread, size / norm, tuple(history))
+        while not (size <= rtol * norm and spread <= rtol):
             if size <= wanted * norm:
                 wanted *= min(0.3, max(1e-3, 0.5 * rtol / spread))
             if wanted < SMALLEST_RESIDUAL:
@@ -621,28 +536,53 @@ class _FieldSolver:
                     history,
                 )
             goal = max(wanted * norm, DEEPEST * size)
-            while size > goal:
-                if len(history) > max_iterations:
-                    raise ConvergenceError(
-                        f"multigrid-preconditioned CG: expected relative residual {rtol:.1e}, "
-                        f"reached {history[-1]:.1e} after {max_iterations} iterations; raise rtol "
-                        "or max_iterations",
-                        history,
-                    )
-                size = cg.step(size)
-                history.append(size / norm)
-                if not np.isfinite(size):
-                    raise ConvergenceError(
-                        f"multigrid-preconditioned CG: residual became {size} at iteration "
-                        f"{len(history) - 1}; the field holds values too far apart for it",
-                        history,
-                    )
-            followed = size
-            sums, planes = self._examine(axis, False)
-            size, spread = float(np.sqrt(sums[RESIDUAL])), _spread(planes[crossed], floor)
+            followed = self._follow(size, goal, norm, rtol, max_iterations, history)
+            sums, size, spread = self._look(axis, floor)
             history[-1] = size / norm
             if abs(size - followed) > 0.3 * size:  # the links' rounding shows: begin afresh
-                cg.restart()
+                self.cg.restart()
+        return _Solved(sums, spread, size / norm, tuple(history))
+
+    def _begin(
+        self, axis: int, rtol: float, start: tuple[FloatArray, FloatArray] | None
+    ) -> tuple[FloatArray, float, float]:
+        """Set the potential; return sums without one, what residuals and fluxes compare with."""
+        self._clear()
+        self.cg.restart()
+        sums, _ = self._examine(axis, True)
+        norm = max(float(np.sqrt(sums[SOURCE])), ROUNDING / rtol * float(np.sqrt(sums[SCALE])))
+        if start is not None:
+            self._put(*start)
+        return sums, norm or 1.0, 0.5 * sums[PARALLEL] / self._axes[axis].cells
+
+    def _look(self, axis: int, floor: float) -> tuple[FloatArray, float, float]:
+        """Sums of the present potential, its residual, and how much fluxes differ."""
+        sums, planes = self._examine(axis, False)
+        crossed = self._tables[axis][2] > 0
+        fluxes = planes[: crossed.size][crossed]
+        return sums, float(np.sqrt(sums[RESIDUAL])), _spread(fluxes, floor)
+
+    def _follow(
+        self, size: float, goal: float, norm: float, rtol: float, most: int, history: list[float]
+    ) -> float:
+        """Iterate to a residual; append what is reached after each step."""
+        while size > goal:
+            if len(history) > most:
+                raise ConvergenceError(
+                    f"multigrid-preconditioned CG: expected relative residual {rtol:.1e}, "
+                    f"reached {history[-1]:.1e} after {most} iterations; raise rtol "
+                    "or max_iterations",
+                    history,
+                )
+            size = self.cg.step(size)
+            history.append(size / norm)
+            if not np.isfinite(size):
+                raise ConvergenceError(
+                    f"multigrid-preconditioned CG: residual became {size} at iteration "
+                    f"{len(history) - 1}; the field holds values too far apart for it",
+                    history,
+                )
+        return size
 
 
 def field_size(field: NDArray[Any]) -> str:

@@ -13,7 +13,7 @@ normal to the driven axis agree to the tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,6 +206,7 @@ def solve_field(
     start: Sequence[FloatArray] = (),
     keep: bool = False,
     threads: int | None = None,
+    solver: Callable[..., _FieldSolver] | None = None,
 ) -> FieldSolution:
     """Solve a scalar field for its effective tensor.
 
@@ -231,6 +232,8 @@ def solve_field(
         Whether to return potentials.
     threads : int, optional
         Threads; chosen by the size unless given.
+    solver : callable, optional
+        What solves for the axes that share one set of links: on the CPU unless given.
 
     Returns
     -------
@@ -248,13 +251,24 @@ def solve_field(
     layout = _Layout.of(field, np.asarray(spacing, dtype=float), through)
     threads = threads or default_threads(field.size)
     out = _Collector(d)
+    build = solver or _FieldSolver
     if boundary == "periodic":
         x, y, z = ("periodic" if a in layout.place else "wall" for a in range(3))
         ends = (x, y, z)
         found = carriers(layout.field, ends)
         driven = tuple(a for a in range(d) if found.along[layout.place[a]])
         _solve_axes(
-            layout, ends, found, driven, out, rtol, max_iterations, tuple(start), keep, threads
+            layout,
+            ends,
+            found,
+            driven,
+            out,
+            rtol,
+            max_iterations,
+            tuple(start),
+            keep,
+            threads,
+            build,
         )
     else:
         begins = iter(start)
@@ -266,7 +280,17 @@ def solve_field(
             if found.along[layout.place[a]]:
                 begin = tuple(u for u in (next(begins, None),) if u is not None)
                 _solve_axes(
-                    layout, ends, found, (a,), out, rtol, max_iterations, begin, keep, threads
+                    layout,
+                    ends,
+                    found,
+                    (a,),
+                    out,
+                    rtol,
+                    max_iterations,
+                    begin,
+                    keep,
+                    threads,
+                    build,
                 )
     return out.solution()
 
@@ -312,12 +336,13 @@ def _solve_axes(
     start: tuple[FloatArray, ...],
     keep: bool,
     threads: int,
+    build: Callable[..., _FieldSolver],
 ) -> None:
     """Solve the axes that share one set of links, and put them into the tensor."""
     if not driven:
         return
-    solver = _FieldSolver(layout, ends, found.mask, len(driven) - 1, threads)
-    others: list[tuple[int, _Kept]] = []
+    solver = build(layout, ends, found.mask, len(driven) - 1, threads)
+    others: list[tuple[int, Any]] = []
     for number, a in enumerate(driven):
         inner = layout.place[a]
         if layout.field.shape[inner] == 1 and ends[inner] == "periodic":
@@ -340,7 +365,7 @@ def _solve_axes(
             left = potential.dot(solver.cg.residual)
             out.energy[a, b] = out.energy[b, a] = out.flux[a, b] - solver.unit * left
         if number + 1 < len(driven):
-            others.append((a, _Kept.of(solver.cg.potential)))
+            others.append((a, solver.kept()))
         if keep:
             out.potentials.append(layout.restored(solver.potentials(inner)))
 
@@ -377,6 +402,19 @@ class _FieldSolver:
         threads: int,
     ) -> None:
         self._field, self._mask, self._threads = layout.field, mask, threads
+        self._lay_out(layout, ends)
+        needed = needed_memory(self._axes, self._spacing, kept)
+        check_memory(
+            needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
+        )
+        self._through = layout.through
+        self._scale_to(self._largest(), layout)
+        links = np.empty((6, *packed_shape(self._axes)), np.float32)
+        fill_links(*self._source(), links, threads)
+        self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
+
+    def _lay_out(self, layout: _Layout, ends: Ends) -> None:
+        """Make the layers of each axis."""
         x, y, z = (
             Axis.of(n, end, packed=a == 2)
             for a, (n, end) in enumerate(zip(layout.field.shape, ends, strict=True))
@@ -384,30 +422,24 @@ class _FieldSolver:
         self._axes = (x, y, z)
         self._length = float(layout.spacing.max())
         self._spacing = layout.spacing / self._length
-        needed = needed_memory(self._axes, self._spacing, kept)
-        check_memory(
-            needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
-        )
-        top = self._largest()
-        self._scale = 1.0 / top
-        areas = self._spacing.prod() / self._spacing**2
-        self._factors = areas / areas.max()
-        volume = layout.field.size * self._spacing.prod()
-        self.unit = top * areas.max() / volume
-        self._through = layout.through
-        if layout.through is not None:
-            physical = layout.spacing[list(layout.place)].prod() / layout.spacing**2
-            self._through_scale = 1.0 / (top * physical.max())
-        else:
-            self._through_scale = 1.0
         tables = [axis.links() for axis in self._axes]
         self._tables = tuple(
             (*table, axis.cells + axis.between)
             for table, axis in zip(tables, self._axes, strict=True)
         )
-        links = np.empty((6, *packed_shape(self._axes)), np.float32)
-        fill_links(*self._source(), links, threads)
-        self.cg = ReducedCG(Multigrid(links, self._axes, self._spacing, threads))
+
+    def _scale_to(self, top: float, layout: _Layout) -> None:
+        """Make the largest link about one; ``top`` is the largest coefficient."""
+        self._scale = 1.0 / top
+        areas = self._spacing.prod() / self._spacing**2
+        self._factors = areas / areas.max()
+        volume = layout.field.size * self._spacing.prod()
+        self.unit = top * areas.max() / volume
+        if layout.through is not None:
+            physical = layout.spacing[list(layout.place)].prod() / layout.spacing**2
+            self._through_scale = 1.0 / (top * physical.max())
+        else:
+            self._through_scale = 1.0
 
     def _source(self) -> tuple[Any, ...]:
         return (
@@ -458,6 +490,19 @@ class _FieldSolver:
         self._examine(axis, False, out)
         return out * self._length
 
+    def kept(self) -> Any:
+        """Copy the potential, roughly, for :meth:`_Kept.dot`."""
+        return _Kept.of(self.cg.potential)
+
+    def _begin(self, start: FloatArray) -> None:
+        """Begin from a given potential of all voxels."""
+        self._pack(start, self.cg.potential)
+
+    def _pack(self, start: FloatArray, odd: FloatArray) -> None:
+        live = tuple(table[4] for table in self._tables)
+        shares = np.array([axis.between_shares() for axis in self._axes])
+        pack_odd(start, 1 / self._length, live, shares, odd)
+
     def solve(
         self, axis: int, rtol: float, max_iterations: int, start: FloatArray | None
     ) -> _Solved:
@@ -471,9 +516,7 @@ class _FieldSolver:
         floor = 0.5 * sums[PARALLEL] / self._axes[axis].cells
         crossed = np.flatnonzero(self._tables[axis][2] > 0)
         if start is not None:
-            live = tuple(table[4] for table in self._tables)
-            shares = np.array([axis.between_shares() for axis in self._axes])
-            pack_odd(start, 1 / self._length, live, shares, cg.potential)
+            self._begin(start)
         size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
         if start is not None or size <= rtol * norm:
             sums, planes = self._examine(axis, False)

@@ -13,7 +13,8 @@ energy. Nothing here knows about materials or files.
 
 Reading order, voxel grids: ``checkerboard`` (layers and colours),
 ``checkerboard_multigrid`` (levels, cycle and iteration), ``fragments`` (what
-coarse grids cannot see), ``memory`` (ask before taking). Graphs: ``graph`` (the
+coarse grids cannot see), ``checkerboard_torch`` (the same for a GPU), ``memory``
+(ask before taking). Graphs: ``graph`` (the
 network and its components), ``multigrid`` (the preconditioner),
 ``vertex_multigrid`` (the one for several fields on a grid's vertices),
 ``krylov`` (the iteration and its report).

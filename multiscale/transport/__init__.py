@@ -12,8 +12,8 @@ than grains.
 
 Reading order: ``boundary_model``, ``fields``, ``discretisation`` (what is
 solved); ``islands``, ``voxel_solver`` (plain fields and films that only resist,
-without a matrix); ``cell_problem`` (films that conduct along themselves, on a
-graph); ``effective``, ``flux``; ``cut_cells``,
+without a matrix), ``gpu_solver`` (the same on a GPU); ``cell_problem`` (films that
+conduct along themselves, on a graph); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
 their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.

@@ -31,6 +31,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from multiscale.errors import (
+    DeviceWarning,
     ImageError,
     InputError,
     MultiscaleError,
@@ -57,7 +58,7 @@ _SHOWN_IN = {
 
 def _tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Print a warning of the package as one line."""
-    if issubclass(category, ResolutionWarning):
+    if issubclass(category, ResolutionWarning | DeviceWarning):
         print(f"warning: {message}", file=sys.stderr)
     else:
         print(warnings.formatwarning(message, category, *place[:2]), end="", file=sys.stderr)
@@ -71,6 +72,7 @@ class _OneLineErrors(TyperGroup):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("default", ResolutionWarning)
+                warnings.simplefilter("default", DeviceWarning)
                 warnings.showwarning = _tell
                 return super().invoke(ctx)
         except MultiscaleError as error:
@@ -344,6 +346,7 @@ def solve(
     dataset: Annotated[str | None, typer.Option(help="Name of the array in the file.")] = None,
     rtol: Annotated[float, typer.Option(help="Tolerance on residual and flux balance.")] = 1e-8,
     backend: Annotated[str, typer.Option(help="multigrid or fipy.")] = "multigrid",
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Solve for the effective diffusivity of a voxel image.
@@ -356,7 +359,7 @@ def solve(
         ``LABEL=VALUE`` for each label.
     spacing : str, optional
         Voxel edges, if the image carries none.
-    boundary, dataset, rtol, backend
+    boundary, dataset, rtol, backend, device
         As in :func:`multiscale.effective_diffusivity`.
     as_json : bool
         Print JSON instead of a table.
@@ -377,7 +380,12 @@ def solve(
     names = () if voxels.name == "labels" else voxels.phase_names
     field = field_of_labels(voxels.values, given, names, str(image))
     result = effective_diffusivity(
-        field, spacing=voxels.spacing, boundary=boundary, rtol=rtol, backend=backend
+        field,
+        spacing=voxels.spacing,
+        boundary=boundary,
+        rtol=rtol,
+        backend=backend,
+        device=device,
     )
     if as_json:
         print(json.dumps(_as_json(result)))
@@ -393,7 +401,7 @@ def solve(
     print(
         f"flux imbalance {result.flux_imbalance:.1e}, residual {result.residual:.1e}, "
         f"{result.iterations} iterations, {result.seconds:.2f} s, {result.boundary}, "
-        f"{result.backend}"
+        f"{result.backend}, {result.device}"
     )
 
 
@@ -408,6 +416,7 @@ def _as_json(result: EffectiveDiffusivity) -> dict[str, Any]:
         "seconds": result.seconds,
         "boundary": result.boundary,
         "backend": result.backend,
+        "device": result.device,
     }
 
 

@@ -15,7 +15,8 @@
         ├── ConvergenceError             a solver missed its tolerance
         └── GenerationError              a microstructure missed its target
 
-Besides: ResolutionWarning (UserWarning), for what can be computed but trusted less.
+Besides: ResolutionWarning (UserWarning), for what can be computed but trusted less;
+DeviceWarning (UserWarning), for what was computed elsewhere than asked.
 
 A message is one line: the place, what was expected, what was received, and the
 remedy. :func:`describe` composes it so that every room words it the same way.
@@ -97,18 +98,37 @@ class ResolutionWarning(UserWarning):
     """A film is wide for its grains or voxels: an answer comes, but as an estimate."""
 
 
+class DeviceWarning(UserWarning):
+    """The device that was asked for cannot be used: the answer comes from the CPU."""
+
+
 def warn_resolution(message: str) -> None:
-    """Warn at the place outside this package that called it.
+    """Warn of a film or grid, at the place outside this package that called it.
 
     Parameters
     ----------
     message : str
         One line; Python shows it once for each such place.
     """
+    _warn_outside(message, ResolutionWarning)
+
+
+def warn_device(message: str) -> None:
+    """Warn of a missing device, at the place outside this package that called it.
+
+    Parameters
+    ----------
+    message : str
+        One line; Python shows it once for each such place.
+    """
+    _warn_outside(message, DeviceWarning)
+
+
+def _warn_outside(message: str, category: type[Warning]) -> None:
     package, level, frame = __name__.partition(".")[0], 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, ResolutionWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def describe(place: object, expected: object, received: object, remedy: str = "") -> str:

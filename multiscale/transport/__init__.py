@@ -12,8 +12,9 @@ than grains.
 
 Reading order: ``boundary_model``, ``fields``, ``discretisation`` (what is
 solved); ``islands``, ``voxel_solver`` (fields and films that resist, without a
-matrix), ``sheets`` (films that conduct along themselves); ``cell_problem`` (what
-still needs a graph: such films beside pores); ``effective``, ``flux``; ``cut_cells``,
+matrix), ``sheets`` (films that conduct along themselves), ``gpu_solver`` (without
+such films on a GPU); ``cell_problem`` (what still needs a graph: conducting films
+beside pores); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
 their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.

@@ -28,10 +28,10 @@ class SheetedSolver(_FieldSolver):
 
     cg: AttachedCG
 
-    def _needed(self, layout: _Layout, kept: int) -> int:
+    def _memory(self, layout: _Layout, kept: int) -> int:
         assert layout.sheets is not None
         pairs = int(np.prod(packed_shape(self._axes)))
-        return super()._needed(layout, kept) + PAIR * pairs + SHEET * layout.sheets.axis.size
+        return super()._memory(layout, kept) + PAIR * pairs + SHEET * layout.sheets.axis.size
 
     def _prepare(self, layout: _Layout, ends: Ends) -> AttachedCG:
         """Attach the sheets; from then on their faces let nothing through but by them."""

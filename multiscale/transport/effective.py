@@ -45,6 +45,7 @@ from multiscale.transport.fields import (
     phase_values,
     plain_problem,
 )
+from multiscale.transport.gpu_solver import check_device, field_solver, stay_on_cpu
 from multiscale.transport.nitsche import FIRM, GENTLE, SOFT
 from multiscale.transport.orientation import grain_tensors
 from multiscale.transport.tensor_elements import assemble_tensor
@@ -84,6 +85,8 @@ class EffectiveDiffusivity:
         As asked for.
     scheme : str
         How thin boundaries entered.
+    device : str
+        Where it was solved.
     """
 
     tensor: FloatArray
@@ -96,6 +99,7 @@ class EffectiveDiffusivity:
     boundary: str
     backend: str
     scheme: str = "faces"
+    device: str = "cpu"
 
     @property
     def flux_imbalance(self) -> float:
@@ -149,6 +153,7 @@ def effective_diffusivity(
     scheme: str | None = None,
     max_iterations: int = 500,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> EffectiveDiffusivity:
     """Compute the effective diffusivity tensor.
 
@@ -186,6 +191,10 @@ def effective_diffusivity(
     threads : int, optional
         Threads of the flux solver for fields without conducting films; unless given,
         as many as the field is worth and numba may use.
+    device : {"cpu", "cuda", "cuda:N"}, optional
+        Where fields without conducting films are solved: on a GPU with the ``gpu`` extra.
+        Everything else, and all where torch or the device is missing, is solved on the
+        CPU, with a warning.
 
     Returns
     -------
@@ -207,6 +216,8 @@ def effective_diffusivity(
     -----
     ResolutionWarning
         If a film is wide for its grains or voxels.
+    DeviceWarning
+        If the CPU solves although another device was asked for.
 
     Notes
     -----
@@ -220,6 +231,7 @@ def effective_diffusivity(
     ``runs/boundary-accuracy``.
     """
     check_options(boundary, backend, rtol, max_iterations)
+    check_device(device)
     if scheme is not None and scheme not in SCHEMES:
         raise InputError(
             describe(
@@ -229,7 +241,9 @@ def effective_diffusivity(
     if not isinstance(diffusivity, TessellatedCrystal | LabelledImage):
         given = {"phases": phases, "boundaries": boundaries, "cells": cells, "scheme": scheme}
         _check_field_options(given)
-        return _solve_array(diffusivity, spacing, boundary, rtol, backend, max_iterations, threads)
+        return _solve_array(
+            diffusivity, spacing, boundary, rtol, backend, max_iterations, threads, device
+        )
     if spacing is not None:
         raise InputError(
             describe("spacing", "none with a crystal, which has its own size", spacing)
@@ -237,6 +251,7 @@ def effective_diffusivity(
     if scheme == "cut-cells" or (scheme is None and _needs_cut_cells(phases, boundaries)):
         if backend != "multigrid":
             raise InputError(describe("backend", "'multigrid' for cut-cells", backend))
+        stay_on_cpu(device, "cut cells")
         return solve_cut_cells(
             diffusivity,
             cells,
@@ -248,12 +263,19 @@ def effective_diffusivity(
         ).result
     problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
     if tensors is not None:
+        stay_on_cpu(device, "crystal tensors")
         return _solve_tensor(*tensors, boundary, rtol, max_iterations, backend)
     assert problem is not None
     if backend == "fipy":
+        stay_on_cpu(device, "the backend fipy")
         return _fipy(problem, boundary, rtol)
     return solve_voxels(
-        problem, boundary=boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
+        problem,
+        boundary=boundary,
+        rtol=rtol,
+        max_iterations=max_iterations,
+        threads=threads,
+        device=device,
     ).result
 
 
@@ -284,19 +306,23 @@ def _solve_array(
     backend: str,
     max_iterations: int,
     threads: int | None,
+    device: str,
 ) -> EffectiveDiffusivity:
     """Solve a field of numbers or tensors."""
     field, is_tensor = check_field(diffusivity)
     h = check_spacing(spacing, field.ndim - 2 * is_tensor)
     if is_tensor:
+        stay_on_cpu(device, "tensors")
         return _solve_tensor(field, h, boundary, rtol, max_iterations, backend)
     if backend == "fipy":
+        stay_on_cpu(device, "the backend fipy")
         return _fipy(plain_problem(field, h), boundary, rtol)
+    solver, used = field_solver(device)
     begin = time.perf_counter()
     found = solve_field(
-        field, h, boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
+        field, h, boundary, rtol=rtol, max_iterations=max_iterations, threads=threads, solver=solver
     )
-    return _field_result(found, boundary, time.perf_counter() - begin)
+    return _field_result(found, boundary, time.perf_counter() - begin, used)
 
 
 def _fipy(problem: VoxelProblem, boundary: str, rtol: float) -> EffectiveDiffusivity:
@@ -343,6 +369,7 @@ def solve_voxels(
     start: VoxelSolution | None = None,
     keep: bool = False,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> VoxelSolution:
     """Solve a scalar voxel problem with the project's own solver.
 
@@ -362,6 +389,8 @@ def solve_voxels(
         Whether the potentials are wanted too, for fluxes or a later start.
     threads : int, optional
         Threads; chosen by the size unless given.
+    device : {"cpu", "cuda", "cuda:N"}, optional
+        Where to solve if no film conducts along itself; else on the CPU, with a warning.
 
     Returns
     -------
@@ -379,6 +408,11 @@ def solve_voxels(
         problem = problem.walled()
     matrix_free, through, sheets = without_network(problem, boundary == "periodic")
     if matrix_free:
+        if sheets is None:
+            solver, used = field_solver(device)
+        else:
+            stay_on_cpu(device, "films that do")
+            solver, used = SheetedSolver, "cpu"
         found = solve_field(
             problem.bulk.reshape(problem.cells),
             problem.spacing,
@@ -389,10 +423,11 @@ def solve_voxels(
             start=None if start is None else start.field,
             keep=keep,
             threads=threads,
-            solver=None if sheets is None else SheetedSolver,
+            solver=solver,
         )
-        result = _field_result(found, boundary, time.perf_counter() - begin)
+        result = _field_result(found, boundary, time.perf_counter() - begin, used)
         return VoxelSolution(problem, (), result, found)
+    stay_on_cpu(device, "films that do")
     before: list[FloatArray | None] = [None] * problem.dimension
     if start is not None:
         before[: len(start.runs)] = [run.deviation for _, run in start.runs]
@@ -411,7 +446,9 @@ def solve_voxels(
     return VoxelSolution(problem, tuple(runs), _result([run for _, run in runs], boundary, seconds))
 
 
-def _field_result(found: FieldSolution, boundary: str, seconds: float) -> EffectiveDiffusivity:
+def _field_result(
+    found: FieldSolution, boundary: str, seconds: float, device: str
+) -> EffectiveDiffusivity:
     return EffectiveDiffusivity(
         found.energy,
         found.flux,
@@ -422,6 +459,7 @@ def _field_result(found: FieldSolution, boundary: str, seconds: float) -> Effect
         seconds,
         boundary,
         "multigrid",
+        device=device,
     )
 
 

@@ -116,7 +116,7 @@ class _Layout:
         field: NDArray[Any],
         spacing: FloatArray,
         through: FloatArray | None,
-        sheets: Sheets | None,
+        sheets: Sheets | None = None,
     ) -> _Layout:
         d = field.ndim
         long = [a for a in range(d) if field.shape[a] > 1] or [d - 1]
@@ -429,6 +429,19 @@ class _FieldSolver:
         threads: int,
     ) -> None:
         self._field, self._mask, self._threads = layout.field, mask, threads
+        self._lay_out(layout, ends)
+        needed = self._memory(layout, kept)
+        check_memory(
+            needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
+        )
+        self._scale_to(self._largest(), layout)
+        films = (layout.through, self._through_scale)
+        given = (layout.field, mask, self._scale, *films, self._factors)
+        self._source = (given, *self._tables)
+        self.cg = self._prepare(layout, ends)
+
+    def _lay_out(self, layout: _Layout, ends: Ends) -> None:
+        """Make the layers of each axis."""
         x, y, z = (
             Axis.of(n, end, packed=a == 2)
             for a, (n, end) in enumerate(zip(layout.field.shape, ends, strict=True))
@@ -436,29 +449,26 @@ class _FieldSolver:
         self._axes = (x, y, z)
         self._length = float(layout.spacing.max())
         self._spacing = layout.spacing / self._length
-        needed = self._needed(layout, kept)
-        check_memory(
-            needed, f"a solve on {field_size(layout.field)}", _advice(layout.field, needed)
-        )
-        top = self._largest()
+        self._tables = tuple((*axis.links(), axis.cells + axis.between) for axis in self._axes)
+
+    def _scale_to(self, top: float, layout: _Layout) -> None:
+        """Make the largest link about one; ``top`` is the largest coefficient."""
+        self._scale = 1.0 / top
         areas = self._spacing.prod() / self._spacing**2
+        self._factors = areas / areas.max()
         volume = layout.field.size * self._spacing.prod()
         self.unit = top * areas.max() / volume
         self._through_scale = 1.0
         if layout.through is not None:
             physical = layout.spacing[list(layout.place)].prod() / layout.spacing**2
             self._through_scale = 1.0 / (top * physical.max())
-        self._tables = tuple((*axis.links(), axis.cells + axis.between) for axis in self._axes)
-        films = (layout.through, self._through_scale)
-        given = (layout.field, mask, 1.0 / top, *films, areas / areas.max())
-        self._source = (given, *self._tables)
-        self.cg = self._prepare(layout, ends)
 
-    def _needed(self, layout: _Layout, kept: int) -> int:
+    def _memory(self, layout: _Layout, kept: int) -> int:
         """Bytes it takes."""
         return needed_memory(self._axes, self._spacing, kept)
 
-    def _links(self) -> NDArray[np.float32]:
+    def _links(self) -> Any:
+        """Packed links of the field, in single precision."""
         links = np.empty((6, *packed_shape(self._axes)), np.float32)
         fill_links(self._source, links, self._threads)
         return links
@@ -504,9 +514,12 @@ class _FieldSolver:
 
     def _put(self, voxels: FloatArray, sheets: FloatArray) -> None:
         """Begin from given potentials."""
+        self._pack(voxels, self.cg.potential)
+
+    def _pack(self, voxels: FloatArray, odd: FloatArray) -> None:
         live = tuple(table[4] for table in self._tables)
         shares = np.array([axis.between_shares() for axis in self._axes])
-        pack_odd(voxels, 1 / self._length, live, shares, self.cg.potential)
+        pack_odd(voxels, 1 / self._length, live, shares, odd)
 
     def _clear(self) -> None:
         """Begin from nothing."""
@@ -523,7 +536,7 @@ class _FieldSolver:
         sums, norm, floor = self._begin(axis, rtol, start)
         size, spread = float(np.sqrt(sums[RESIDUAL])), np.inf
         if start is not None or size <= rtol * norm:
-            sums, size, spread = self._look(axis, floor)
+            sums, size, spread = self._compare(axis, floor)
         history = [size / norm]
         wanted = rtol
         while not (size <= rtol * norm and spread <= rtol):
@@ -537,7 +550,7 @@ class _FieldSolver:
                 )
             goal = max(wanted * norm, DEEPEST * size)
             followed = self._follow(size, goal, norm, rtol, max_iterations, history)
-            sums, size, spread = self._look(axis, floor)
+            sums, size, spread = self._compare(axis, floor)
             history[-1] = size / norm
             if abs(size - followed) > 0.3 * size:  # the links' rounding shows: begin afresh
                 self.cg.restart()
@@ -555,7 +568,7 @@ class _FieldSolver:
             self._put(*start)
         return sums, norm or 1.0, 0.5 * sums[PARALLEL] / self._axes[axis].cells
 
-    def _look(self, axis: int, floor: float) -> tuple[FloatArray, float, float]:
+    def _compare(self, axis: int, floor: float) -> tuple[FloatArray, float, float]:
         """Sums of the present potential, its residual, and how much fluxes differ."""
         sums, planes = self._examine(axis, False)
         crossed = self._tables[axis][2] > 0

@@ -20,10 +20,11 @@ from multiscale.numerics import checkerboard_torch
 from multiscale.numerics._checkerboard_kernels import product
 from multiscale.numerics.checkerboard import Axis
 from multiscale.numerics.checkerboard_multigrid import Multigrid
+from multiscale.numerics.fragments import Fragments
 from multiscale.transport import gpu_solver, solve_voxels
 from multiscale.transport.fields import plain_problem
 from multiscale.transport.gpu_solver import TorchFieldSolver, field_solver
-from multiscale.transport.voxel_solver import solve_field
+from multiscale.transport.voxel_solver import _FieldSolver, _Layout, solve_field
 
 BOUNDARIES = ("periodic", "dirichlet")
 SHAPES = ((12, 10, 14), (13, 11, 17), (1, 9, 8), (8, 1, 1), (23, 29), (1, 1))
@@ -90,6 +91,24 @@ def test_many_fragments(solver, boundary):
     field = np.where(good, 1.0, 1e-3)
     expected = solve_field(field, np.ones(3), boundary, rtol=1e-8, threads=1)
     agree(solve_field(field, np.ones(3), boundary, rtol=1e-8, solver=solver), expected)
+
+
+def test_fragments_of_a_batch_do_not_see_each_other():
+    good = np.random.default_rng(6).random((16, 16, 16)) < 0.2
+    axes = tuple(Axis.of(16, "periodic", packed=a == 2) for a in range(3))
+    solver = _FieldSolver(
+        _Layout.of(np.where(good, 1.0, 1e-3), np.ones(3), None), ("periodic",) * 3, None, 0, 1
+    )
+    grid = Multigrid(solver.cg.multigrid.links, axes, np.ones(3))
+    found = Fragments.of(grid.links, grid.inverse)
+    batches = checkerboard_torch._batches(found)
+    assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(found.count))
+    assert 1 < len(batches) < found.count
+    for batch in batches:
+        for f in batch:
+            image = found.image_cells[found.image_starts[f] : found.image_starts[f + 1]]
+            others = [found.cells[found.starts[g] : found.starts[g + 1]] for g in batch if g != f]
+            assert not np.isin(np.concatenate([*others, [-1]]), image).any()
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
@@ -251,7 +270,7 @@ def test_on_a_gpu(boundary):
     assert found.device.startswith("cuda:")
     assert np.abs(found.tensor - expected.tensor).max() <= 1e-8 * expected.tensor.max()
     assert abs(found.iterations - expected.iterations) <= 3
-    layout = gpu_solver._Layout.of(field, np.ones(3), None)
+    layout = _Layout.of(field, np.ones(3), None)
     ends = "wall" if boundary == "dirichlet" else "periodic"
     axes = tuple(Axis.of(128, end, packed=a == 2) for a, end in enumerate((ends,) * 3))
     counted = gpu_solver.device_memory(axes, np.ones(3), layout, 2)

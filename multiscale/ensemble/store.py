@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from multiscale.ensemble._netcdf import write_netcdf
 from multiscale.errors import StoreError, describe
 
 _NAME = re.compile(r"sample-(\d{6})-([0-9a-f]{16})\.nc")
@@ -116,7 +115,9 @@ class SampleStore:
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         stamped = data.assign_attrs(study_hash=self.study_hash, sample_index=index)
         try:
-            write_netcdf(partial, stamped, {} if fields is None else {"fields": fields})
+            stamped.to_netcdf(partial, engine="h5netcdf")
+            if fields is not None:
+                fields.to_netcdf(partial, engine="h5netcdf", mode="a", group="fields")
             with partial.open("rb+") as handle:
                 os.fsync(handle.fileno())
             partial.replace(target)

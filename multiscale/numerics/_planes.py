@@ -16,20 +16,55 @@ RING = 4
 
 
 @piece(error_model="numpy")
-def span(planes, part, parts):  # type: ignore[no-untyped-def]
-    """First plane of a part, and the one behind its last."""
+def span(planes: int, part: int, parts: int) -> tuple[int, int]:
+    """Say which planes are a part's.
+
+    Parameters
+    ----------
+    planes : int
+        Planes of the grid.
+    part, parts : int
+        Number of the part, and how many there are.
+
+    Returns
+    -------
+    first, last : int
+        Its first plane, and the one behind its last.
+    """
     return part * planes // parts, (part + 1) * planes // parts
 
 
 @piece(error_model="numpy")
-def around(i, n):  # type: ignore[no-untyped-def]
-    """Layer before, layer i of n, and layer after; the first follows the last."""
+def around(i: int, n: int) -> tuple[int, int, int]:
+    """Name the layers next to one; the first follows the last.
+
+    Parameters
+    ----------
+    i, n : int
+        Number of the layer, and how many there are.
+
+    Returns
+    -------
+    before, here, after : int
+        The layers.
+    """
     return i - 1 if i > 0 else n - 1, i, i + 1 if i < n - 1 else 0
 
 
 @piece(error_model="numpy")
-def slots(plane):  # type: ignore[no-untyped-def]
-    """Where a ring holds the plane before, the plane, and the plane after; from −1 on."""
+def slots(plane: int) -> tuple[int, int, int]:
+    """Say where a ring holds a plane and those next to it.
+
+    Parameters
+    ----------
+    plane : int
+        The plane, from −1 on.
+
+    Returns
+    -------
+    before, here, after : int
+        Places in the ring.
+    """
     return (plane + 1) % RING, (plane + 2) % RING, (plane + 3) % RING
 
 

@@ -37,6 +37,24 @@ def test_write_find_and_merge(tmp_path):
     assert again["sample"].values.tolist() == [0, 3]
 
 
+def test_every_type_comes_back_and_fields_lie_beside(tmp_path):
+    store = SampleStore(tmp_path / "results", HASH, {})
+    data = one(1.0).assign(
+        flux=(("axis", "x"), np.ones((2, 5), np.float32), {"units": "m2/s", "scale": 2.5}),
+        grains=((), 12),
+        percolates=(("axis",), np.array([True, False])),
+        labels=(("x",), np.arange(5, dtype=np.int32)),
+    )
+    fields = xr.Dataset({"phase": (("x", "y"), np.eye(3, dtype=np.int8))}, attrs={"name": "A|B"})
+    with xr.open_dataset(store.write(0, data, fields), engine="h5netcdf") as file:
+        found = file.load()
+    assert found.identical(data.assign_attrs(study_hash=HASH, sample_index=0))
+    assert all(found[name].dtype.kind == data[name].dtype.kind for name in data)
+    assert store.fields(0).identical(fields)
+    store.write(1, one(2.0))
+    assert store.fields(1) is None
+
+
 def test_truncated_foreign_and_half_written_files_are_not_trusted(tmp_path):
     store = SampleStore(tmp_path / "results", HASH, {})
     for index in range(4):

@@ -14,7 +14,7 @@ energy. Nothing here knows about materials or files.
 Reading order, voxel grids: ``checkerboard`` (layers and colours),
 ``checkerboard_multigrid`` (levels, cycle and iteration), ``fragments`` (what
 coarse grids cannot see), ``attached`` (nodes beside the grid),
-``checkerboard_torch`` (the same for a GPU), ``_planes`` and ``compiling`` (how
+``checkerboard_torch`` (the same for a GPU), ``planes`` and ``compiling`` (how
 kernels are shared among threads and compiled), ``memory`` (ask before taking).
 Graphs: ``graph`` (the network and its components), ``multigrid`` (the preconditioner),
 ``vertex_multigrid`` (the one for several fields on a grid's vertices),

@@ -17,8 +17,8 @@ from numba import prange
 from numpy.typing import NDArray
 
 from multiscale.numerics._checkerboard_kernels import _gather
-from multiscale.numerics._planes import RING, around, run, slots, span
 from multiscale.numerics.compiling import kernel, piece
+from multiscale.numerics.planes import RING, around, run, slots, span
 
 FloatArray = NDArray[np.float64]
 Together = tuple[Any, ...]

@@ -37,8 +37,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from multiscale.numerics._planes import RING, around, run, slots, span
 from multiscale.numerics.compiling import kernel, piece
+from multiscale.numerics.planes import RING, around, run, slots, span
 
 FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multiscale.numerics._planes import RING, around, run, slots, span
+from multiscale.numerics.planes import RING, around, run, slots, span
 
 
 @pytest.mark.parametrize("planes", [1, 2, 5, 16])

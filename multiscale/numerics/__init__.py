@@ -1,7 +1,8 @@
 """Solvers for conductance networks on a grid.
 
 Two kinds. On a plain voxel grid every cell has a link to each neighbour and
-nothing else; the links lie in packed arrays and no matrix is assembled. Any
+nothing else, and likewise every vertex to its 26 neighbours; the links lie in packed
+arrays and no matrix is assembled. Any
 other network (conducting films, elements, cut cells) is a weighted graph:
 compressed rows of link conductances and the grid coordinates of the nodes.
 What leaves is the same: potentials and how well they satisfy the equations.
@@ -13,7 +14,8 @@ energy. Nothing here knows about materials or files.
 
 Reading order, voxel grids: ``checkerboard`` (layers and colours),
 ``checkerboard_multigrid`` (levels, cycle and iteration), ``fragments`` (what
-coarse grids cannot see), ``memory`` (ask before taking). Graphs: ``graph`` (the
+coarse grids cannot see), ``memory`` (ask before taking). Grids whose vertices have
+26 neighbours: ``stencil_multigrid``. Graphs: ``graph`` (the
 network and its components), ``multigrid`` (the preconditioner),
 ``vertex_multigrid`` (the one for several fields on a grid's vertices),
 ``krylov`` (the iteration and its report).

@@ -15,7 +15,8 @@ solved); ``islands``, ``voxel_solver`` (plain fields and films that only resist,
 without a matrix); ``cell_problem`` (films that conduct along themselves, on a
 graph); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
-their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
+their true facets); ``tensor_elements``, ``tensor_solver`` (plain fields of tensors,
+without a matrix); ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.
 """
 

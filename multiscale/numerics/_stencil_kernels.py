@@ -36,25 +36,51 @@ ALL, EARLIER, LATER = 0, 1, 2
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _following(links, i, j, o, x, c, p, q, total):
+def _following(links, i, j, o, x, p, q, total):
     """Add three links o … o + 2 of row (i, j) times row (p, q)."""
-    for k in range(total.size):
-        total[k] += (
-            links[i, j, o, k + 1] * x[c, p, q, k]
-            + links[i, j, o + 1, k + 1] * x[c, p, q, k + 1]
-            + links[i, j, o + 2, k + 1] * x[c, p, q, k + 2]
-        )
+    if x.shape[0] == 3:  # each link is read once
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[i, j, o, k + 1],
+                links[i, j, o + 1, k + 1],
+                links[i, j, o + 2, k + 1],
+            )
+            total[0, k] += one * x[0, p, q, k] + two * x[0, p, q, k + 1] + three * x[0, p, q, k + 2]
+            total[1, k] += one * x[1, p, q, k] + two * x[1, p, q, k + 1] + three * x[1, p, q, k + 2]
+            total[2, k] += one * x[2, p, q, k] + two * x[2, p, q, k + 1] + three * x[2, p, q, k + 2]
+        return
+    for c in range(x.shape[0]):
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[i, j, o, k + 1],
+                links[i, j, o + 1, k + 1],
+                links[i, j, o + 2, k + 1],
+            )
+            total[c, k] += one * x[c, p, q, k] + two * x[c, p, q, k + 1] + three * x[c, p, q, k + 2]
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _preceding(links, o, x, c, p, q, total):
+def _preceding(links, o, x, p, q, total):
     """Add the links that row (p, q) has with the current row, times row (p, q)."""
-    for k in range(total.size):
-        total[k] += (
-            links[p, q, o + 2, k] * x[c, p, q, k]
-            + links[p, q, o + 1, k + 1] * x[c, p, q, k + 1]
-            + links[p, q, o, k + 2] * x[c, p, q, k + 2]
-        )
+    if x.shape[0] == 3:  # each link is read once
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[p, q, o + 2, k],
+                links[p, q, o + 1, k + 1],
+                links[p, q, o, k + 2],
+            )
+            total[0, k] += one * x[0, p, q, k] + two * x[0, p, q, k + 1] + three * x[0, p, q, k + 2]
+            total[1, k] += one * x[1, p, q, k] + two * x[1, p, q, k + 1] + three * x[1, p, q, k + 2]
+            total[2, k] += one * x[2, p, q, k] + two * x[2, p, q, k + 1] + three * x[2, p, q, k + 2]
+        return
+    for c in range(x.shape[0]):
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[p, q, o + 2, k],
+                links[p, q, o + 1, k + 1],
+                links[p, q, o, k + 2],
+            )
+            total[c, k] += one * x[c, p, q, k] + two * x[c, p, q, k + 1] + three * x[c, p, q, k + 2]
 
 
 @kernel(forceinline=True)
@@ -68,42 +94,51 @@ def _wanted(order, which, i, j, p, q):
     return earlier == (which == EARLIER)
 
 
-@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _gather(links, order, which, x, c, i, j, total):
+@kernel(fastmath=FAST, error_model="numpy")
+def _gather(links, order, which, x, i, j, total):
     """Add links times neighbours in the eight rows around row (i, j)."""
     nx, ny = links.shape[0], links.shape[1]
     jm, jp = (j - 1 if j > 0 else ny - 1), (j + 1 if j < ny - 1 else 0)
     if ny > 1:
         if _wanted(order, which, i, j, i, jp):
-            _following(links, i, j, 1, x, c, i, jp, total)
+            _following(links, i, j, 1, x, i, jp, total)
         if _wanted(order, which, i, j, i, jm):
-            _preceding(links, 1, x, c, i, jm, total)
+            _preceding(links, 1, x, i, jm, total)
     if nx > 1:
         im, ip = (i - 1 if i > 0 else nx - 1), (i + 1 if i < nx - 1 else 0)
         if _wanted(order, which, i, j, ip, j):
-            _following(links, i, j, 4, x, c, ip, jm, total)
-            _following(links, i, j, 7, x, c, ip, j, total)
-            _following(links, i, j, 10, x, c, ip, jp, total)
+            _following(links, i, j, 4, x, ip, jm, total)
+            _following(links, i, j, 7, x, ip, j, total)
+            _following(links, i, j, 10, x, ip, jp, total)
         if _wanted(order, which, i, j, im, j):
-            _preceding(links, 4, x, c, im, jp, total)
-            _preceding(links, 7, x, c, im, j, total)
-            _preceding(links, 10, x, c, im, jm, total)
+            _preceding(links, 4, x, im, jp, total)
+            _preceding(links, 7, x, im, j, total)
+            _preceding(links, 10, x, im, jm, total)
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _within(links, x, c, i, j, total, row):
-    """Write ``total`` and the links inside the row into ``row``."""
-    for k in range(total.size):
+    """Write ``total`` of a column and the links inside the row into ``row``."""
+    for k in range(row.size):
         row[k] = (
-            total[k] + links[i, j, 0, k] * x[c, i, j, k] + links[i, j, 0, k + 1] * x[c, i, j, k + 2]
+            total[c, k]
+            + links[i, j, 0, k] * x[c, i, j, k]
+            + links[i, j, 0, k + 1] * x[c, i, j, k + 2]
         )
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _update(links, x, c, i, j, total, first):
+def _update(links, x, c, i, j, row, first):
     """Solve for every other vertex of a row, from ``first`` on."""
-    for k in range(first, total.size, 2):
-        x[c, i, j, k + 1] = links[i, j, DIAGONAL, k + 1] * total[k]
+    for k in range(first, row.size, 2):
+        x[c, i, j, k + 1] = links[i, j, DIAGONAL, k + 1] * row[k]
+
+
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
+def _fetch(b, i, j, total):
+    for c in range(total.shape[0]):
+        for k in range(total.shape[1]):
+            total[c, k] = b[c, i, j, k + 1]
 
 
 @kernel(error_model="numpy", forceinline=True)
@@ -118,11 +153,10 @@ def _close(x, c, i, j):
 def _forward_plane(links, order, b, x, i, total, row):
     """Sweep a plane forward from zero: links to what comes later do not count."""
     for j in range(links.shape[1]):
+        _fetch(b, i, j, total)
+        _gather(links, order, EARLIER, x, i, j, total)
         for c in range(x.shape[0]):
-            for k in range(total.size):
-                total[k] = b[c, i, j, k + 1]
-            _gather(links, order, EARLIER, x, c, i, j, total)
-            _update(links, x, c, i, j, total, 0)
+            _update(links, x, c, i, j, total[c], 0)
             _close(x, c, i, j)
             _within(links, x, c, i, j, total, row)
             _update(links, x, c, i, j, row, 1)
@@ -134,10 +168,9 @@ def _backward_plane(links, order, b, x, i, total, row):
     """Sweep a plane backward."""
     for back in range(links.shape[1]):
         j = links.shape[1] - 1 - back
+        _fetch(b, i, j, total)
+        _gather(links, order, ALL, x, i, j, total)
         for c in range(x.shape[0]):
-            for k in range(total.size):
-                total[k] = b[c, i, j, k + 1]
-            _gather(links, order, ALL, x, c, i, j, total)
             _within(links, x, c, i, j, total, row)
             _update(links, x, c, i, j, row, 1)
             _close(x, c, i, j)
@@ -148,16 +181,16 @@ def _backward_plane(links, order, b, x, i, total, row):
 
 @kernel(error_model="numpy")
 def _forward_slab(links, order, b, x, planes):
-    total = np.empty(x.shape[3] - 2, np.float32)
-    row = np.empty_like(total)
+    total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
+    row = np.empty(x.shape[3] - 2, np.float32)
     for i in planes:
         _forward_plane(links, order, b, x, i, total, row)
 
 
 @kernel(error_model="numpy")
 def _backward_slab(links, order, b, x, planes):
-    total = np.empty(x.shape[3] - 2, np.float32)
-    row = np.empty_like(total)
+    total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
+    row = np.empty(x.shape[3] - 2, np.float32)
     for i in planes:
         _backward_plane(links, order, b, x, i, total, row)
 
@@ -190,21 +223,22 @@ def backward(links, order, planes, colours, b, x, threads):
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def _left(links, order, x, c, i, j, total, row):
+def _left(links, order, x, i, j, total, row):
     """Residual of a row after a forward sweep from zero: what came later in it."""
     total[:] = 0.0
-    _gather(links, order, LATER, x, c, i, j, total)
-    _within(links, x, c, i, j, total, row)
-    for k in range(0, total.size, 2):
-        total[k] = row[k]
+    _gather(links, order, LATER, x, i, j, total)
+    for c in range(x.shape[0]):
+        _within(links, x, c, i, j, total, row)
+        for k in range(0, row.size, 2):
+            total[c, k] = row[k]
 
 
 @kernel(fastmath=FAST, error_model="numpy")
 def _restrict_slab(links, order, x, xs, ys, zs, coarse, lo, hi):
     """Residual after a forward sweep, weighted onto the coarse planes lo … hi − 1."""
     nx, ny = links.shape[0], links.shape[1]
-    total = np.empty(x.shape[3] - 2, np.float32)
-    row = np.empty_like(total)
+    total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
+    row = np.empty(x.shape[3] - 2, np.float32)
     parents, weights = zs
     few = np.zeros(coarse.shape[3], np.float32)
     coarse[:, lo:hi] = 0.0
@@ -215,12 +249,12 @@ def _restrict_slab(links, order, x, xs, ys, zs, coarse, lo, hi):
         if not inside:
             continue
         for j in range(ny):
+            _left(links, order, x, i, j, total, row)
             for c in range(x.shape[0]):
-                _left(links, order, x, c, i, j, total, row)
                 few[:] = 0.0
-                for k in range(total.size):
-                    few[parents[0, k] + 1] += weights[0, k] * total[k]
-                    few[parents[1, k] + 1] += weights[1, k] * total[k]
+                for k in range(row.size):
+                    few[parents[0, k] + 1] += weights[0, k] * total[c, k]
+                    few[parents[1, k] + 1] += weights[1, k] * total[c, k]
                 for p in range(2):
                     target = xs[0][p, i]
                     if target < lo or target >= hi:
@@ -282,15 +316,15 @@ def prolong(coarse, xs, ys, zs, x, threads):
 
 @kernel(fastmath=FAST, error_model="numpy")
 def _subtract_slab(links, order, x, b, lo, hi):
-    total = np.empty(x.shape[3] - 2, np.float32)
-    row = np.empty_like(total)
+    total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
+    row = np.empty(x.shape[3] - 2, np.float32)
     for i in range(lo, hi):
         for j in range(links.shape[1]):
+            total[:] = 0.0
+            _gather(links, order, ALL, x, i, j, total)
             for c in range(x.shape[0]):
-                total[:] = 0.0
-                _gather(links, order, ALL, x, c, i, j, total)
                 _within(links, x, c, i, j, total, row)
-                for k in range(total.size):
+                for k in range(row.size):
                     inverse = links[i, j, DIAGONAL, k + 1]
                     own = x[c, i, j, k + 1] / inverse if inverse > 0 else np.float32(0.0)
                     b[c, i, j, k + 1] += row[k] - own
@@ -308,78 +342,139 @@ def subtract(links, order, x, b, threads):
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _drops_following(links, i, j, o, x, c, p, q, total):
-    for k in range(total.size):
-        mine = x[c, i, j, k + 1]
-        total[k] += (
-            links[i, j, o, k + 1] * (mine - x[c, p, q, k])
-            + links[i, j, o + 1, k + 1] * (mine - x[c, p, q, k + 1])
-            + links[i, j, o + 2, k + 1] * (mine - x[c, p, q, k + 2])
-        )
+def _drops_following(links, i, j, o, x, p, q, total):
+    """Add three links of row (i, j) times the drops to row (p, q)."""
+    if x.shape[0] == 3:  # each link is read once
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[i, j, o, k + 1],
+                links[i, j, o + 1, k + 1],
+                links[i, j, o + 2, k + 1],
+            )
+            a, b, c = x[0, i, j, k + 1], x[1, i, j, k + 1], x[2, i, j, k + 1]
+            total[0, k] += (
+                one * (a - x[0, p, q, k])
+                + two * (a - x[0, p, q, k + 1])
+                + three * (a - x[0, p, q, k + 2])
+            )
+            total[1, k] += (
+                one * (b - x[1, p, q, k])
+                + two * (b - x[1, p, q, k + 1])
+                + three * (b - x[1, p, q, k + 2])
+            )
+            total[2, k] += (
+                one * (c - x[2, p, q, k])
+                + two * (c - x[2, p, q, k + 1])
+                + three * (c - x[2, p, q, k + 2])
+            )
+        return
+    for c in range(x.shape[0]):
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[i, j, o, k + 1],
+                links[i, j, o + 1, k + 1],
+                links[i, j, o + 2, k + 1],
+            )
+            own = x[c, i, j, k + 1]
+            total[c, k] += (
+                one * (own - x[c, p, q, k])
+                + two * (own - x[c, p, q, k + 1])
+                + three * (own - x[c, p, q, k + 2])
+            )
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _drops_preceding(links, i, j, o, x, c, p, q, total):
-    for k in range(total.size):
-        mine = x[c, i, j, k + 1]
-        total[k] += (
-            links[p, q, o + 2, k] * (mine - x[c, p, q, k])
-            + links[p, q, o + 1, k + 1] * (mine - x[c, p, q, k + 1])
-            + links[p, q, o, k + 2] * (mine - x[c, p, q, k + 2])
-        )
+def _drops_preceding(links, i, j, o, x, p, q, total):
+    """Add the links that row (p, q) has with row (i, j), times the drops to it."""
+    if x.shape[0] == 3:  # each link is read once
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[p, q, o + 2, k],
+                links[p, q, o + 1, k + 1],
+                links[p, q, o, k + 2],
+            )
+            a, b, c = x[0, i, j, k + 1], x[1, i, j, k + 1], x[2, i, j, k + 1]
+            total[0, k] += (
+                one * (a - x[0, p, q, k])
+                + two * (a - x[0, p, q, k + 1])
+                + three * (a - x[0, p, q, k + 2])
+            )
+            total[1, k] += (
+                one * (b - x[1, p, q, k])
+                + two * (b - x[1, p, q, k + 1])
+                + three * (b - x[1, p, q, k + 2])
+            )
+            total[2, k] += (
+                one * (c - x[2, p, q, k])
+                + two * (c - x[2, p, q, k + 1])
+                + three * (c - x[2, p, q, k + 2])
+            )
+        return
+    for c in range(x.shape[0]):
+        for k in range(total.shape[1]):
+            one, two, three = (
+                links[p, q, o + 2, k],
+                links[p, q, o + 1, k + 1],
+                links[p, q, o, k + 2],
+            )
+            own = x[c, i, j, k + 1]
+            total[c, k] += (
+                one * (own - x[c, p, q, k])
+                + two * (own - x[c, p, q, k + 1])
+                + three * (own - x[c, p, q, k + 2])
+            )
 
 
-@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _currents(links, x, c, i, j, total):
+@kernel(fastmath=FAST, error_model="numpy")
+def _currents(links, x, i, j, total):
     """Σ g (x_i − x_j) of a row: differences, so that a constant gives zero."""
     nx, ny = links.shape[0], links.shape[1]
     jm, jp = (j - 1 if j > 0 else ny - 1), (j + 1 if j < ny - 1 else 0)
-    for k in range(total.size):
-        mine = x[c, i, j, k + 1]
-        total[k] = links[i, j, 0, k] * (mine - x[c, i, j, k]) + links[i, j, 0, k + 1] * (
-            mine - x[c, i, j, k + 2]
-        )
+    for c in range(x.shape[0]):
+        for k in range(total.shape[1]):
+            own = x[c, i, j, k + 1]
+            total[c, k] = links[i, j, 0, k] * (own - x[c, i, j, k])
+            total[c, k] += links[i, j, 0, k + 1] * (own - x[c, i, j, k + 2])
     if ny > 1:
-        _drops_following(links, i, j, 1, x, c, i, jp, total)
-        _drops_preceding(links, i, j, 1, x, c, i, jm, total)
+        _drops_following(links, i, j, 1, x, i, jp, total)
+        _drops_preceding(links, i, j, 1, x, i, jm, total)
     if nx > 1:
         im, ip = (i - 1 if i > 0 else nx - 1), (i + 1 if i < nx - 1 else 0)
-        _drops_following(links, i, j, 4, x, c, ip, jm, total)
-        _drops_following(links, i, j, 7, x, c, ip, j, total)
-        _drops_following(links, i, j, 10, x, c, ip, jp, total)
-        _drops_preceding(links, i, j, 4, x, c, im, jp, total)
-        _drops_preceding(links, i, j, 7, x, c, im, j, total)
-        _drops_preceding(links, i, j, 10, x, c, im, jm, total)
+        _drops_following(links, i, j, 4, x, ip, jm, total)
+        _drops_following(links, i, j, 7, x, ip, j, total)
+        _drops_following(links, i, j, 10, x, ip, jp, total)
+        _drops_preceding(links, i, j, 4, x, im, jp, total)
+        _drops_preceding(links, i, j, 7, x, im, j, total)
+        _drops_preceding(links, i, j, 10, x, im, jm, total)
 
 
 @kernel(fastmath=FAST, error_model="numpy")
 def _apply_plane(links, p, q, i, total, dots):
+    dots[i] = 0.0
     for j in range(links.shape[1]):
+        _currents(links, p, i, j, total)
         for c in range(p.shape[0]):
-            _currents(links, p, c, i, j, total)
             dot = 0.0
-            for k in range(total.size):
-                value = total[k] if links[i, j, DIAGONAL, k + 1] > 0 else np.float32(0.0)
+            for k in range(total.shape[1]):
+                value = total[c, k] if links[i, j, DIAGONAL, k + 1] > 0 else np.float32(0.0)
                 q[c, i, j, k + 1] = value
                 dot += np.float64(value) * np.float64(p[c, i, j, k + 1])
             dots[i, c] += dot
 
 
 @kernel(parallel=True, error_model="numpy")
-def apply(links, p, q, threads):
-    """Write A p into q; return p·q of each plane and column."""
+def apply(links, p, q, dots, threads):
+    """Write A p into q, and p·q of each plane and column into ``dots``."""
     n = p.shape[1]
-    dots = np.zeros((n, p.shape[0]))
     if threads == 1:
-        total = np.empty(p.shape[3] - 2, np.float32)
+        total = np.empty((p.shape[0], p.shape[3] - 2), np.float32)
         for i in range(n):
             _apply_plane(links, p, q, i, total, dots)
     else:
         for t in prange(threads):
-            scratch = np.empty(p.shape[3] - 2, np.float32)
+            scratch = np.empty((p.shape[0], p.shape[3] - 2), np.float32)
             for i in range(t * n // threads, (t + 1) * n // threads):
                 _apply_plane(links, p, q, i, scratch, dots)
-    return dots
 
 
 @kernel(fastmath=FAST, error_model="numpy")
@@ -396,16 +491,14 @@ def _advance_plane(alpha, p, q, u, r, i, dots):
 
 
 @kernel(parallel=True, error_model="numpy")
-def advance(alpha, p, q, u, r, threads):
-    """Step along p; return the squared norm of the residual of each plane and column."""
-    dots = np.zeros((p.shape[1], p.shape[0]))
+def advance(alpha, p, q, u, r, squares, threads):
+    """Step along p; write the squared norm of the residual of each plane and column."""
     if threads == 1:
         for i in range(p.shape[1]):
-            _advance_plane(alpha, p, q, u, r, i, dots)
+            _advance_plane(alpha, p, q, u, r, i, squares)
     else:
         for i in prange(p.shape[1]):
-            _advance_plane(alpha, p, q, u, r, i, dots)
-    return dots
+            _advance_plane(alpha, p, q, u, r, i, squares)
 
 
 @kernel(fastmath=FAST, error_model="numpy")
@@ -422,16 +515,14 @@ def _dots_plane(r, z, q, p, i, out):
 
 
 @kernel(parallel=True, error_model="numpy")
-def dots(r, z, q, p, threads):
-    """r·z, q·z and r·p of each plane and column."""
-    out = np.zeros((z.shape[1], 3, z.shape[0]))
+def dots(r, z, q, p, out, threads):
+    """Write r·z, q·z and r·p of each plane and column."""
     if threads == 1:
         for i in range(z.shape[1]):
             _dots_plane(r, z, q, p, i, out)
     else:
         for i in prange(z.shape[1]):
             _dots_plane(r, z, q, p, i, out)
-    return out
 
 
 @kernel(fastmath=FAST, error_model="numpy")

@@ -428,19 +428,20 @@ class StencilCG:
         """
         threads, links = self._multigrid.threads, self._multigrid.levels[0].links
         self._multigrid.cycle(self.residual, self._z)
-        rise, along, left = kernels.dots(self.residual, self._z, self._q, self._p, threads).sum(
-            axis=0
-        )
+        sums = np.empty((self._p.shape[1], 3, len(active)))
+        kernels.dots(self.residual, self._z, self._q, self._p, sums, threads)
+        rise, along, left = sums.sum(axis=0)
         # conjugate to the last direction and a true minimum along it: the single-precision
         # cycle is not quite the same operator twice, and this form forgives it
         beta = np.where(active, -along / self._curvature, 0.0)
         kernels.combine(beta.astype(np.float32), self._z, self._p, threads)
-        curvature = kernels.apply(links, self._p, self._q, threads).sum(axis=0)
+        sums = np.empty((self._p.shape[1], len(active)))
+        kernels.apply(links, self._p, self._q, sums, threads)
+        curvature = sums.sum(axis=0)
         goes = active & (curvature > 0)
         alpha = np.divide(rise + beta * left, curvature, out=np.zeros_like(rise), where=goes)
         self._curvature = np.where(goes, curvature, np.inf)
-        squares = kernels.advance(
-            alpha, self._p, self._q, self.potential, self.residual, threads
-        ).sum(axis=0)
-        norms: FloatArray = np.sqrt(squares)
+        squares = np.empty_like(sums)
+        kernels.advance(alpha, self._p, self._q, self.potential, self.residual, squares, threads)
+        norms: FloatArray = np.sqrt(squares.sum(axis=0))
         return norms

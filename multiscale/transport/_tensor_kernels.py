@@ -248,16 +248,14 @@ def _finish_plane(links, closed, r, i, squares):
 
 
 @kernel(parallel=True, error_model="numpy")
-def examine(voxels, cells, inverse, drives, links, u, r, threads):
+def examine(voxels, cells, inverse, drives, links, u, r, sums, planes, threads):
     """Form the true residual of u, its energy and its fluxes, in double precision.
 
     ``drives`` (columns, 3) are mean gradients along one axis each; ``inverse`` is
-    1/spacing. Sums have one row a layer of vertices, plane fluxes one a layer of voxels;
-    a voxel has the volume one.
+    1/spacing. Added to are ``sums``, one row a layer of vertices, and ``planes``, the fluxes
+    along the drives, one row a layer of voxels; a voxel has the volume one.
     """
-    columns, n = u.shape[0], u.shape[1]
-    sums = np.zeros((n, columns, SUMS))
-    planes = np.zeros((cells[0], columns, cells.max()))
+    n = u.shape[1]
     closed = u.shape[3] - 2 == cells[2]
     if threads == 1:
         for i in range(n):
@@ -280,4 +278,3 @@ def examine(voxels, cells, inverse, drives, links, u, r, threads):
             _examine_layer(voxels, cells, inverse, drives, u, r, layer, sums[layer], planes[layer])
         for i in prange(n):
             _finish_plane(links, closed, r, i, sums[i])
-    return sums, planes

@@ -35,6 +35,7 @@ from multiscale.transport._tensor_kernels import (
     FLUX,
     RESIDUAL,
     SCALE,
+    SUMS,
     assemble,
     examine,
 )
@@ -427,21 +428,26 @@ class _Problem:
 
     def look(self, floor: FloatArray | None) -> _Look:
         """Form the true residual; ``floor`` is the least that fluxes are measured against."""
-        layers, planes = examine(
+        cells, columns = self._layout.cells, len(self._places)
+        layers = np.zeros((self.links.shape[0], columns, SUMS))
+        planes = np.zeros((cells[0], columns, cells.max()))
+        examine(
             self._voxels,
-            self._layout.cells,
+            cells,
             self._layout.inverse,
             self._drives,
             self.links,
             self.cg.potential,
             self.cg.residual,
+            layers,
+            planes,
             self._threads,
         )
         sums: FloatArray = layers.sum(axis=0)
         spread = np.full(len(self._places), np.inf)
         if floor is not None:
             for c, a in enumerate(self._places):
-                through = planes[:, c].sum(axis=0)[: self._layout.cells[a]]
+                through = planes[:, c].sum(axis=0)[: cells[a]]
                 spread[c] = _spread(through, floor[c])
         return _Look(sums, np.sqrt(sums[:, RESIDUAL]), spread)
 

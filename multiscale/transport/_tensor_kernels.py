@@ -278,3 +278,32 @@ def examine(voxels, cells, inverse, drives, links, u, r, sums, planes, threads):
             _examine_layer(voxels, cells, inverse, drives, u, r, layer, sums[layer], planes[layer])
         for i in prange(n):
             _finish_plane(links, closed, r, i, sums[i])
+
+
+@kernel(error_model="numpy")
+def first_unfit(tensors, tolerance):
+    """Find the first tensor that is not symmetric positive semi-definite; −1 if none.
+
+    Elimination keeps positive pivots as long as no eigenvalue is below −tolerance
+    times the largest entry.
+    """
+    d = tensors.shape[1]
+    left = np.empty((d, d))
+    for t in range(tensors.shape[0]):
+        scale = 0.0
+        for a in range(d):
+            for b in range(d):
+                scale = max(scale, abs(tensors[t, a, b]))
+        for a in range(d):
+            for b in range(d):
+                if abs(tensors[t, a, b] - tensors[t, b, a]) > tolerance * scale:
+                    return t
+                left[a, b] = tensors[t, a, b] / scale if scale > 0 else 0.0
+            left[a, a] += tolerance
+        for a in range(d):
+            if not left[a, a] > 0:
+                return t
+            for b in range(a + 1, d):
+                for c in range(a + 1, d):
+                    left[b, c] -= left[b, a] * left[a, c] / left[a, a]
+    return -1

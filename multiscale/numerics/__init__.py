@@ -1,8 +1,9 @@
 """Solvers for conductance networks on a grid.
 
 Two kinds. On a voxel grid every cell has a link to each neighbour, and some are
-tied to nodes beside the grid (conducting films); the links lie in packed arrays
-and no matrix is assembled. Any other network (elements, cut cells) is a weighted graph:
+tied to nodes beside the grid (conducting films); or every vertex has one to its
+26 neighbours. The links lie in packed arrays and no matrix is assembled. Any
+other network (cut cells, conducting films beside pores) is a weighted graph:
 compressed rows of link conductances and the grid coordinates of the nodes.
 What leaves is the same: potentials and how well they satisfy the equations.
 
@@ -16,7 +17,8 @@ Reading order, voxel grids: ``checkerboard`` (layers and colours),
 coarse grids cannot see), ``attached`` (nodes beside the grid),
 ``checkerboard_torch`` (the same for a GPU), ``planes`` and ``compiling`` (how
 kernels are shared among threads and compiled), ``memory`` (ask before taking).
-Graphs: ``graph`` (the network and its components), ``multigrid`` (the preconditioner),
+Grids whose vertices have 26 neighbours: ``stencil_multigrid``. Graphs: ``graph``
+(the network and its components), ``multigrid`` (the preconditioner),
 ``vertex_multigrid`` (the one for several fields on a grid's vertices),
 ``krylov`` (the iteration and its report).
 """

@@ -16,7 +16,8 @@ matrix), ``sheets`` (films that conduct along themselves), ``gpu_solver`` (witho
 such films on a GPU); ``cell_problem`` (what still needs a graph: conducting films
 beside pores); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
-their true facets); ``tensor_elements``, ``orientation``, ``boundary_classes``,
+their true facets); ``tensor_elements``, ``tensor_solver`` (plain fields of tensors,
+without a matrix); ``orientation``, ``boundary_classes``,
 ``bounds``, ``layer_models``, ``fipy_reference``.
 """
 

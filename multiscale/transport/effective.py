@@ -48,7 +48,7 @@ from multiscale.transport.fields import (
 from multiscale.transport.gpu_solver import check_device, field_solver, stay_on_cpu
 from multiscale.transport.nitsche import FIRM, GENTLE, SOFT
 from multiscale.transport.orientation import grain_tensors
-from multiscale.transport.tensor_elements import assemble_tensor
+from multiscale.transport.tensor_solver import TensorField, solve_tensors
 from multiscale.transport.voxel_solver import FieldSolution, solve_field
 
 FloatArray = NDArray[np.float64]
@@ -225,7 +225,8 @@ def effective_diffusivity(
     takes at most 45 bytes a voxel beside the field, which is not copied if it is in
     single or double precision and without gaps in memory. One mapped from a file
     (``numpy.load(path, mmap_mode="r")``) may be larger than the memory.
-    Tensor fields: trilinear elements on voxel vertices. Thin boundaries:
+    Tensor fields: trilinear elements on voxel vertices, at most 180 bytes a voxel beside
+    the field (130 with Dirichlet faces). Thin boundaries:
     :mod:`multiscale.transport.boundary_model` (faces) and
     :mod:`multiscale.transport.cut_cells`; their measured errors are in
     ``runs/boundary-accuracy``.
@@ -264,7 +265,7 @@ def effective_diffusivity(
     problem, tensors = _crystal(diffusivity, cells, phases, boundaries, boundary)
     if tensors is not None:
         stay_on_cpu(device, "crystal tensors")
-        return _solve_tensor(*tensors, boundary, rtol, max_iterations, backend)
+        return _solve_tensor(*tensors, boundary, rtol, max_iterations, backend, threads)
     assert problem is not None
     if backend == "fipy":
         stay_on_cpu(device, "the backend fipy")
@@ -313,7 +314,8 @@ def _solve_array(
     h = check_spacing(spacing, field.ndim - 2 * is_tensor)
     if is_tensor:
         stay_on_cpu(device, "tensors")
-        return _solve_tensor(field, h, boundary, rtol, max_iterations, backend)
+        tensors = TensorField.of(field)
+        return _solve_tensor(tensors, h, boundary, rtol, max_iterations, backend, threads)
     if backend == "fipy":
         stay_on_cpu(device, "the backend fipy")
         return _fipy(plain_problem(field, h), boundary, rtol)
@@ -599,31 +601,22 @@ def _needs_cut_cells(
 
 
 def _solve_tensor(
-    field: FloatArray,
+    field: TensorField,
     spacing: FloatArray,
     boundary: str,
     rtol: float,
     max_iterations: int,
     backend: str,
+    threads: int | None,
 ) -> EffectiveDiffusivity:
     if backend != "multigrid":
         raise InputError(describe("backend", "'multigrid' for tensor fields", backend))
     begin = time.perf_counter()
-    limits = _Limits(rtol=rtol, max_iterations=max_iterations)
-    d = spacing.size
-    if boundary == "periodic":
-        field = np.tile(field, (*_repeats(field.shape[:d]), 1, 1))
-        runs = [solve_periodic(assemble_tensor(field, spacing), **limits)]
-    else:
-        if min(field.shape[:d]) < 2:
-            raise ResolutionError(
-                describe("diffusivity", "at least 2 voxels an axis", field.shape[:d])
-            )
-        runs = [
-            solve_dirichlet(assemble_tensor(field, spacing, electrodes=axis), axis, **limits)
-            for axis in range(d)
-        ]
-    return _result(runs, boundary, time.perf_counter() - begin)
+    found = solve_tensors(
+        field, spacing, boundary, rtol=rtol, max_iterations=max_iterations, threads=threads
+    )
+    result = _field_result(found, boundary, time.perf_counter() - begin, "cpu")
+    return replace(result, tensor=0.5 * (found.energy + found.energy.T))
 
 
 def _result(runs: Sequence[AxisSolutions], boundary: str, seconds: float) -> EffectiveDiffusivity:
@@ -649,7 +642,7 @@ def _crystal(
     phases: Mapping[str, float | ArrayLike] | None,
     boundaries: BoundaryMap | None,
     boundary: str,
-) -> tuple[VoxelProblem | None, tuple[FloatArray, FloatArray] | None]:
+) -> tuple[VoxelProblem | None, tuple[TensorField, FloatArray] | None]:
     if crystal.periodic != (boundary == "periodic") and boundary == "periodic":
         raise InputError(
             describe("boundary", "'dirichlet' for a crystal that is not periodic", boundary)
@@ -684,8 +677,8 @@ def _crystal(
             )
         )
     grains = grain_tensors(values, crystal.phases, crystal.orientations, d)
-    field = grains[geometry.labels.reshape(geometry.labels.shape[:d])]
-    return None, (field, geometry.spacing)
+    labels = geometry.labels.reshape(geometry.labels.shape[:d])
+    return None, (TensorField.of_labels(labels, grains), geometry.spacing)
 
 
 def _repeats(cells: Sequence[int]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import ImageError, InputError, PropertyError, describe, nearest
 from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
+from multiscale.transport._tensor_kernels import first_unfit
 from multiscale.transport.boundary_model import (
     BoundaryMap,
     Films,
@@ -136,7 +137,8 @@ def check_field(field: ArrayLike) -> tuple[NDArray[Any], bool]:
     -------
     field : ndarray of float
         The same values; a scalar field in single or double precision is not copied, so
-        that one mapped from a file may be larger than the memory.
+        that one mapped from a file may be larger than the memory; tensors in double
+        precision without gaps in memory are not copied either.
     tensor : bool
         Whether each voxel has a (d, d) tensor.
 
@@ -166,7 +168,7 @@ def check_field(field: ArrayLike) -> tuple[NDArray[Any], bool]:
     lowest = -np.inf if tensor else 0.0
     _check_values(value, lowest)
     if tensor:
-        value = value.astype(float)
+        value = np.ascontiguousarray(value, dtype=float)
         _check_tensors(value)
     elif value.dtype not in (np.float32, np.float64) or not value.dtype.isnative:
         value = value.astype(float)
@@ -194,22 +196,23 @@ def _check_values(value: NDArray[Any], lowest: float) -> None:
 
 
 def _check_tensors(value: FloatArray) -> None:
-    scale = np.abs(value).max(axis=(-2, -1), keepdims=True)
-    skew = np.abs(value - np.swapaxes(value, -2, -1)) > 1e-9 * scale
-    if skew.any():
-        where = [int(i) for i in np.argwhere(skew)[0]]
+    d = value.shape[-1]
+    tensors = value.reshape(-1, d, d).view()
+    tensors.flags.writeable = False
+    bad = first_unfit(tensors, 1e-9)
+    if bad < 0:
+        return
+    where = [int(i) for i in np.unravel_index(bad, value.shape[:-2])]
+    wrong = tensors[bad]
+    if (np.abs(wrong - wrong.T) > 1e-9 * np.abs(wrong).max()).any():
         raise ImageError(describe(f"diffusivity{where}", "a symmetric tensor", "an asymmetric one"))
-    smallest = np.linalg.eigvalsh(value)[..., 0]
-    negative = smallest < -1e-9 * scale[..., 0, 0]
-    if negative.any():
-        where = [int(i) for i in np.argwhere(negative)[0]]
-        raise ImageError(
-            describe(
-                f"diffusivity{where}",
-                "a positive semi-definite tensor",
-                f"eigenvalue {smallest[tuple(where)]:.3g}",
-            )
+    raise ImageError(
+        describe(
+            f"diffusivity{where}",
+            "a positive semi-definite tensor",
+            f"eigenvalue {np.linalg.eigvalsh(wrong)[0]:.3g}",
         )
+    )
 
 
 def phase_values(

@@ -7,6 +7,7 @@ touch both electrodes, carries no current and is left out, exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Carriers:
     along: tuple[bool, bool, bool]
 
 
-def carriers(field: NDArray[Any], ends: tuple[str, str, str]) -> Carriers:
+def carriers(field: NDArray[Any], ends: tuple[str, str, str], *, corners: bool = False) -> Carriers:
     """Find the voxels that carry current.
 
     Parameters
@@ -43,6 +44,8 @@ def carriers(field: NDArray[Any], ends: tuple[str, str, str]) -> Carriers:
         Coefficients; zero does not conduct.
     ends : tuple of {"periodic", "wall", "electrodes"}
         What lies behind the last voxel of each axis.
+    corners : bool, optional
+        Whether current also flows between voxels that share an edge or a corner only.
 
     Returns
     -------
@@ -52,7 +55,8 @@ def carriers(field: NDArray[Any], ends: tuple[str, str, str]) -> Carriers:
     open_ends = tuple(end != "wall" for end in ends)
     if all((plane > 0).all() for plane in field):
         return Carriers(None, (open_ends[0], open_ends[1], open_ends[2]))
-    labelled: tuple[Any, int] = ndimage.label(field > 0)
+    around = ndimage.generate_binary_structure(3, 3 if corners else 1)
+    labelled: tuple[Any, int] = ndimage.label(field > 0, around)
     part, count = labelled
     flows = np.zeros((count + 1, 3), dtype=bool)
     if "electrodes" in ends:
@@ -61,24 +65,52 @@ def carriers(field: NDArray[Any], ends: tuple[str, str, str]) -> Carriers:
         flows[np.intersect1d(first, last), a] = True
         flows[0] = False
     else:
-        flows[1:] = _closed(part, ends, count)[1:]
+        flows[1:] = _closed(part, ends, count, corners)[1:]
     takes_part: BoolArray = np.asarray(flows.any(axis=1))
     along: BoolArray = np.asarray(flows.any(axis=0))
     mask = None if takes_part[1:].all() and (part > 0).all() else takes_part[part].view(np.uint8)
     return Carriers(mask, (bool(along[0]), bool(along[1]), bool(along[2])))
 
 
-def _closed(part: NDArray[np.int32], ends: tuple[str, str, str], count: int) -> BoolArray:
+def _closed(
+    part: NDArray[np.int32], ends: tuple[str, str, str], count: int, corners: bool
+) -> BoolArray:
     """Tell along which axes the parts close on themselves across the box."""
-    pairs = [np.zeros((0, 3), np.int64)]
+    pairs = [np.zeros((0, 5), np.int64)]
     for a, end in enumerate(ends):
         if end == "periodic":
-            last, first = part.take(-1, axis=a).ravel(), part.take(0, axis=a).ravel()
-            both = np.stack([last, first], axis=1)[(last > 0) & (first > 0)]
-            unique = np.unique(both, axis=0).astype(np.int64)
-            pairs.append(np.column_stack([unique, np.full(len(unique), a)]))
+            pairs += [_across(part, ends, a, step) for step in _steps(a, corners)]
     closed: BoolArray = _join(np.concatenate(pairs), count + 1)
     return closed
+
+
+def _steps(axis: int, corners: bool) -> list[tuple[int, ...]]:
+    """List the steps forward along an axis to the voxels that are touched."""
+    aside = (-1, 0, 1) if corners else (0,)
+    return [(*two[:axis], 1, *two[axis:]) for two in product(aside, repeat=2)]
+
+
+def _across(
+    part: NDArray[np.int32], ends: tuple[str, str, str], axis: int, step: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Pair the parts that one step off the last layer joins, with the boxes crossed."""
+    last: NDArray[Any] = np.asarray(part.take(-1, axis=axis))
+    first: NDArray[Any] = np.asarray(part.take(0, axis=axis))
+    crossed: NDArray[np.int64] = np.zeros((*last.shape, 3), np.int64)
+    crossed[..., axis] = 1
+    there = np.ones(last.shape, bool)
+    for side, a in enumerate(b for b in range(3) if b != axis):
+        if step[a] == 0:
+            continue
+        first = np.roll(first, -step[a], axis=side)
+        end: list[Any] = [slice(None), slice(None)]
+        end[side] = slice(-1, None) if step[a] > 0 else slice(0, 1)
+        crossed[(*end, a)] = step[a]
+        if ends[a] != "periodic":
+            there[tuple(end)] = False
+    there &= (last > 0) & (first > 0)
+    pairs = np.column_stack([last[there], first[there], crossed[there]])
+    return np.unique(pairs.astype(np.int64), axis=0)
 
 
 @kernel()
@@ -109,7 +141,7 @@ def _join(pairs, count):  # type: ignore[no-untyped-def]
                 left = left - step
                 j = following
         between = offset[0] - offset[1]
-        between[pairs[p, 2]] += 1  # from the second root to the first, all the way round
+        between += pairs[p, 2:]  # from the second root to the first, all the way round
         if roots[0] == roots[1]:
             for a in range(3):
                 closed[roots[0], a] |= between[a] != 0

@@ -5,8 +5,12 @@ import pkgutil
 import subprocess
 import sys
 
+import numba
+import numpy as np
+import pytest
+
 import multiscale
-from multiscale.numerics.compiling import kernel
+from multiscale.numerics.compiling import kernel, piece
 
 REFUSE = """
 import importlib
@@ -32,6 +36,34 @@ def test_options_reach_the_compiler():
 
     assert divide(1.0, 0.0) == float("inf")
     assert divide.targetoptions["nogil"] is True
+
+
+def test_a_piece_borrows_arrays_and_makes_none():
+    @piece()
+    def first(pair):
+        return pair[0][0] + pair[1][0]
+
+    @piece()
+    def make(n):
+        return np.zeros(n)[0]
+
+    @kernel()
+    def use(pair):
+        total = 0.0
+        for _ in range(3):
+            total += first(pair)
+        return total
+
+    @kernel()
+    def misuse(n):
+        return make(n)
+
+    pair = (np.ones(2), np.arange(4, 6))
+    before = [sys.getrefcount(one) for one in pair]
+    assert use(pair) == 15.0
+    assert [sys.getrefcount(one) for one in pair] == before
+    with pytest.raises(numba.NumbaError):
+        misuse(3)
 
 
 def test_every_module_works_where_no_folder_can_be_written():

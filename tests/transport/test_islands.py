@@ -187,3 +187,11 @@ def test_path_over_two_ends_at_once():
     assert carriers(field, PERIODIC).along == (False, False, False)
     walled = carriers(field, ("periodic", "wall", "periodic"), corners=True)
     assert walled.along == (False, False, False)
+
+
+def test_walls_do_not_join_diagonals():
+    field = np.zeros((4, 4, 3))
+    field[range(4), range(4), 1] = 1.0
+    assert carriers(field, PERIODIC, corners=True).along == (True, True, False)
+    walled = carriers(field, ("periodic", "wall", "periodic"), corners=True)
+    assert walled.along == (False, False, False)

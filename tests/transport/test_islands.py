@@ -1,5 +1,7 @@
 """Voxels that carry current, found by hand and against a network's own search."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from direct_solution import effective, links
@@ -163,3 +165,33 @@ def test_no_path_is_exactly_zero(boundary):
     assert (found.axes, found.iterations, found.residual) == ((), 0, 0.0)
     assert not found.energy.any()
     assert not found.flux.any()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("axes", list(permutations(range(3))), ids=str)
+def test_part_around_an_edge_of_the_box_closes_nowhere(axes, turned):
+    """Its voxels touch across one face, across the other, and diagonally across both."""
+    field = np.zeros((4, 5, 6))
+    field[-1, -1, 2] = field[0, 0, 2] = field[0, -1, 2] = 1.0
+    field = (field[:, ::-1] if turned else field).transpose(axes)
+    found = carriers(field, PERIODIC, corners=True)
+    assert found.along == (False, False, False)
+    assert not found.mask.any()
+
+
+def test_path_over_two_ends_at_once():
+    """It leaves through the low end of y and comes back through the high one."""
+    field = np.zeros((4, 5, 6))
+    field[:3, 0, 1] = field[3, -1, 1] = 1.0
+    assert carriers(field, PERIODIC, corners=True).along == (True, False, False)
+    assert carriers(field, PERIODIC).along == (False, False, False)
+    walled = carriers(field, ("periodic", "wall", "periodic"), corners=True)
+    assert walled.along == (False, False, False)
+
+
+def test_walls_do_not_join_diagonals():
+    field = np.zeros((4, 4, 3))
+    field[range(4), range(4), 1] = 1.0
+    assert carriers(field, PERIODIC, corners=True).along == (True, True, False)
+    walled = carriers(field, ("periodic", "wall", "periodic"), corners=True)
+    assert walled.along == (False, False, False)

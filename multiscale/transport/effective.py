@@ -189,8 +189,8 @@ def effective_diffusivity(
     max_iterations : int, optional
         Cap on the iterations of one solve.
     threads : int, optional
-        Threads of the flux solver for fields without conducting films; unless given,
-        as many as the field is worth and numba may use.
+        Threads of the flux solver, but for cut cells and FiPy; unless given, as many as
+        the field is worth and numba may use.
     device : {"cpu", "cuda", "cuda:N"}, optional
         Where fields without conducting films are solved: on a GPU with the ``gpu`` extra.
         Everything else, and all where torch or the device is missing, is solved on the

@@ -282,11 +282,15 @@ def solve_field(
 
     Raises
     ------
+    ValueError
+        If there are sheets and no solver that knows them.
     MemoryLimitError
         If it does not fit into the free memory.
     ConvergenceError
         If the tolerance is not reached.
     """
+    if sheets is not None and solver is None:
+        raise ValueError("solve_field: sheets need a solver that knows them")
     d = field.ndim
     layout = _Layout.of(field, np.asarray(spacing, dtype=float), through, sheets)
     threads = threads or default_threads(field.size)

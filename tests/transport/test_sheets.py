@@ -1,15 +1,23 @@
 """Films that conduct along themselves: the packed solver against the assembled network."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import multiscale as ms
-from multiscale.transport import VoxelGeometry, effective, solve_voxels
+from multiscale.transport import VoxelGeometry, effective, solve_voxels, voxel_solver
+from multiscale.transport._sheeted_solver import SheetedSolver
 from multiscale.transport.cell_problem import solve_dirichlet, solve_periodic
-from multiscale.transport.discretisation import assemble, conducting_sheets, face_conductances
+from multiscale.transport.discretisation import (
+    assemble,
+    conducting_sheets,
+    face_conductances,
+    without_network,
+)
 from multiscale.transport.flux import flux_field
+from multiscale.transport.voxel_solver import solve_field
 
 CASES = [  # even, odd and prime axes, two and three dimensions
     ((8, 10, 6), "periodic"),
@@ -166,3 +174,17 @@ def test_links_are_those_of_the_star_mesh_transform(periodic):
         for f, arm in members:
             expected[f] += arm * (1 - arm / total)
     assert np.abs(matrix.sum(axis=1) - expected).max() < 1e-12 * expected.max()
+
+
+def test_no_more_memory_than_was_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(voxel_solver, "check_memory", lambda needed, *_: asked.append(needed))
+    given = problem((32, 32, 32), FILMS["fast both ways"], grains=20)
+    solve_voxels(given, boundary="periodic", rtol=1e-4)  # compiled, imported
+    _, through, sheets = without_network(given, periodic=True)
+    options = {"through": through, "sheets": sheets, "solver": SheetedSolver, "threads": 1}
+    tracemalloc.start()
+    solve_field(given.bulk, given.spacing, "periodic", rtol=1e-4, **options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.6 * asked[-1] < peak < 1.1 * asked[-1]

@@ -10,7 +10,7 @@ STUDY ?= runs/llzo-lco
 BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench test check unit slow lowest clean
+.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench-study bench test check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -26,6 +26,10 @@ boundary-accuracy: $(VENV)/.core
 
 bench-schemes: $(VENV)/.core
 	$(BIN)/python tests/benchmarks/bench_schemes.py
+
+# 600 samples, scaled from a few
+bench-study: $(VENV)/.core
+	$(BIN)/python tests/benchmarks/bench_study.py -o tests/benchmarks/study.md
 
 # beside other solvers, in an environment of its own; BENCH=--quick to see whether it runs
 bench: .venv-bench/.done

@@ -8,10 +8,11 @@ is not solved for. ``x`` has the shape (columns, X, Y, Z + 2). The first and the
 last place of a row repeat its other end, so that nothing wraps inside a row; planes
 and rows wrap by index, and where the grid ends the links are zero.
 
-Gauss–Seidel goes by planes of one colour after the other (even, odd, and a third
-where an odd number of planes closes on itself), inside a plane row by row, inside
-a row first every other vertex, then the rest. Planes of one colour do not touch:
-they can be swept at the same time, with the same result.
+Gauss–Seidel goes through slabs of a few planes, those of one colour after the other
+(even, odd, and a third where an odd number of slabs closes on itself), and inside a
+slab vertex by vertex. Slabs of one colour do not touch: they can be swept at the same
+time, with the same result. Where a row closes on itself its ends are not neighbours
+to the sweep.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -128,13 +129,6 @@ def _within(links, x, c, i, j, total, row):
 
 
 @kernel(fastmath=FAST, error_model="numpy", forceinline=True)
-def _update(links, x, c, i, j, row, first):
-    """Solve for every other vertex of a row, from ``first`` on."""
-    for k in range(first, row.size, 2):
-        x[c, i, j, k + 1] = links[i, j, DIAGONAL, k + 1] * row[k]
-
-
-@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
 def _fetch(b, i, j, total):
     for c in range(total.shape[0]):
         for k in range(total.shape[1]):
@@ -149,88 +143,126 @@ def _close(x, c, i, j):
     x[c, i, j, last + 1] = x[c, i, j, 1]
 
 
-@kernel(fastmath=FAST, error_model="numpy")
-def _forward_plane(links, order, b, x, i, total, row):
-    """Sweep a plane forward from zero: links to what comes later do not count."""
-    for j in range(links.shape[1]):
-        _fetch(b, i, j, total)
-        _gather(links, order, EARLIER, x, i, j, total)
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
+def _march_forward(links, x, i, j, total, share):
+    """Solve for a row of vertices one after the other, from the first on."""
+    n = share.size
+    for k in range(n):
+        share[k] = links[i, j, DIAGONAL, k + 1] * links[i, j, 0, k]
+    share[0] = 0.0
+    for c in range(x.shape[0]):
+        for k in range(n):
+            total[c, k] *= links[i, j, DIAGONAL, k + 1]
+    if x.shape[0] == 3:  # three chains at a time
+        one = two = three = np.float32(0.0)
+        for k in range(n):
+            one = total[0, k] + share[k] * one
+            two = total[1, k] + share[k] * two
+            three = total[2, k] + share[k] * three
+            x[0, i, j, k + 1], x[1, i, j, k + 1], x[2, i, j, k + 1] = one, two, three
+    else:
         for c in range(x.shape[0]):
-            _update(links, x, c, i, j, total[c], 0)
-            _close(x, c, i, j)
-            _within(links, x, c, i, j, total, row)
-            _update(links, x, c, i, j, row, 1)
-            _close(x, c, i, j)
+            one = np.float32(0.0)
+            for k in range(n):
+                one = total[c, k] + share[k] * one
+                x[c, i, j, k + 1] = one
+    for c in range(x.shape[0]):
+        _close(x, c, i, j)
+
+
+@kernel(fastmath=FAST, error_model="numpy", forceinline=True)
+def _march_backward(links, x, i, j, total, share):
+    """Solve for a row of vertices one after the other, from the last on."""
+    n = share.size
+    for k in range(n):
+        share[k] = links[i, j, DIAGONAL, k + 1] * links[i, j, 0, k + 1]
+    for c in range(x.shape[0]):
+        total[c, n - 1] += links[i, j, 0, n] * x[c, i, j, n + 1]
+        for k in range(n):
+            total[c, k] += links[i, j, 0, k] * x[c, i, j, k]
+            total[c, k] *= links[i, j, DIAGONAL, k + 1]
+    share[n - 1] = 0.0
+    if x.shape[0] == 3:
+        one = two = three = np.float32(0.0)
+        for back in range(n):
+            k = n - 1 - back
+            one = total[0, k] + share[k] * one
+            two = total[1, k] + share[k] * two
+            three = total[2, k] + share[k] * three
+            x[0, i, j, k + 1], x[1, i, j, k + 1], x[2, i, j, k + 1] = one, two, three
+    else:
+        for c in range(x.shape[0]):
+            one = np.float32(0.0)
+            for back in range(n):
+                k = n - 1 - back
+                one = total[c, k] + share[k] * one
+                x[c, i, j, k + 1] = one
+    for c in range(x.shape[0]):
+        _close(x, c, i, j)
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def _backward_plane(links, order, b, x, i, total, row):
-    """Sweep a plane backward."""
-    for back in range(links.shape[1]):
-        j = links.shape[1] - 1 - back
-        _fetch(b, i, j, total)
-        _gather(links, order, ALL, x, i, j, total)
-        for c in range(x.shape[0]):
-            _within(links, x, c, i, j, total, row)
-            _update(links, x, c, i, j, row, 1)
-            _close(x, c, i, j)
-            _within(links, x, c, i, j, total, row)
-            _update(links, x, c, i, j, row, 0)
-            _close(x, c, i, j)
-
-
-@kernel(error_model="numpy")
-def _forward_slab(links, order, b, x, planes):
+def _forward_slab(links, order, b, x, first, last):
+    """Sweep planes forward from zero: links to what comes later do not count."""
     total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
-    row = np.empty(x.shape[3] - 2, np.float32)
-    for i in planes:
-        _forward_plane(links, order, b, x, i, total, row)
+    share = np.empty(x.shape[3] - 2, np.float32)
+    for i in range(first, last):
+        for j in range(links.shape[1]):
+            _fetch(b, i, j, total)
+            _gather(links, order, EARLIER, x, i, j, total)
+            _march_forward(links, x, i, j, total, share)
 
 
-@kernel(error_model="numpy")
-def _backward_slab(links, order, b, x, planes):
+@kernel(fastmath=FAST, error_model="numpy")
+def _backward_slab(links, order, b, x, first, last):
+    """Sweep planes backward."""
     total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
-    row = np.empty(x.shape[3] - 2, np.float32)
-    for i in planes:
-        _backward_plane(links, order, b, x, i, total, row)
+    share = np.empty(x.shape[3] - 2, np.float32)
+    for i in range(last - 1, first - 1, -1):
+        for j in range(links.shape[1] - 1, -1, -1):
+            _fetch(b, i, j, total)
+            _gather(links, order, ALL, x, i, j, total)
+            _march_backward(links, x, i, j, total, share)
 
 
 @kernel(parallel=True, error_model="numpy")
-def forward(links, order, planes, colours, b, x, threads):
+def forward(links, order, slabs, colours, b, x, threads):
     """Sweep forward from x = 0, whatever x holds."""
     for colour in range(colours.size - 1):
-        some = planes[colours[colour] : colours[colour + 1]]
+        begin, count = colours[colour], colours[colour + 1] - colours[colour]
         if threads == 1:
-            _forward_slab(links, order, b, x, some)
+            for s in range(begin, begin + count):
+                _forward_slab(links, order, b, x, slabs[s, 0], slabs[s, 1])
         else:
             for t in prange(threads):
-                lo, hi = t * some.size // threads, (t + 1) * some.size // threads
-                _forward_slab(links, order, b, x, some[lo:hi])
+                for s in range(begin + t * count // threads, begin + (t + 1) * count // threads):
+                    _forward_slab(links, order, b, x, slabs[s, 0], slabs[s, 1])
 
 
 @kernel(parallel=True, error_model="numpy")
-def backward(links, order, planes, colours, b, x, threads):
+def backward(links, order, slabs, colours, b, x, threads):
     """Sweep backward from x."""
     for back in range(colours.size - 1):
         colour = colours.size - 2 - back
-        some = planes[colours[colour] : colours[colour + 1]]
+        begin, count = colours[colour], colours[colour + 1] - colours[colour]
         if threads == 1:
-            _backward_slab(links, order, b, x, some)
+            for s in range(begin, begin + count):
+                _backward_slab(links, order, b, x, slabs[s, 0], slabs[s, 1])
         else:
             for t in prange(threads):
-                lo, hi = t * some.size // threads, (t + 1) * some.size // threads
-                _backward_slab(links, order, b, x, some[lo:hi])
+                for s in range(begin + t * count // threads, begin + (t + 1) * count // threads):
+                    _backward_slab(links, order, b, x, slabs[s, 0], slabs[s, 1])
 
 
 @kernel(fastmath=FAST, error_model="numpy")
-def _left(links, order, x, i, j, total, row):
-    """Residual of a row after a forward sweep from zero: what came later in it."""
+def _left(links, order, x, i, j, total):
+    """Residual of a row after a forward sweep from zero: what came later."""
     total[:] = 0.0
     _gather(links, order, LATER, x, i, j, total)
     for c in range(x.shape[0]):
-        _within(links, x, c, i, j, total, row)
-        for k in range(0, row.size, 2):
-            total[c, k] = row[k]
+        for k in range(total.shape[1]):
+            total[c, k] += links[i, j, 0, k + 1] * x[c, i, j, k + 2]
+        total[c, 0] += links[i, j, 0, 0] * x[c, i, j, 0]
 
 
 @kernel(fastmath=FAST, error_model="numpy")
@@ -238,7 +270,6 @@ def _restrict_slab(links, order, x, xs, ys, zs, coarse, lo, hi):
     """Residual after a forward sweep, weighted onto the coarse planes lo … hi − 1."""
     nx, ny = links.shape[0], links.shape[1]
     total = np.empty((x.shape[0], x.shape[3] - 2), np.float32)
-    row = np.empty(x.shape[3] - 2, np.float32)
     parents, weights = zs
     few = np.zeros(coarse.shape[3], np.float32)
     coarse[:, lo:hi] = 0.0
@@ -249,10 +280,10 @@ def _restrict_slab(links, order, x, xs, ys, zs, coarse, lo, hi):
         if not inside:
             continue
         for j in range(ny):
-            _left(links, order, x, i, j, total, row)
+            _left(links, order, x, i, j, total)
             for c in range(x.shape[0]):
                 few[:] = 0.0
-                for k in range(row.size):
+                for k in range(total.shape[1]):
                     few[parents[0, k] + 1] += weights[0, k] * total[c, k]
                     few[parents[1, k] + 1] += weights[1, k] * total[c, k]
                 for p in range(2):

@@ -33,6 +33,8 @@ MUCH_WIDER = 1.5
 """Axes whose vertices lie this much further apart than the closest are not coarsened yet."""
 PARALLEL_FROM = 20_000
 """Levels of fewer vertices are swept by one thread."""
+SLAB = 4
+"""Planes swept one after the other at least: thinner slabs need more iterations."""
 ROWS = kernels.DIAGONAL + 1
 
 
@@ -251,18 +253,25 @@ def invert_sums(links: SingleArray, axes: Axes, threads: int) -> None:
     kernels.invert_sums(links, np.array([[r.start, r.stop] for r in free]), threads)
 
 
+def _slabs(axis: VertexAxis) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut the planes into slabs, sorted by colour, and tell where each colour begins."""
+    count = max(1, axis.vertices // SLAB)
+    edges = np.arange(count + 1) * axis.vertices // count
+    colour = np.arange(count) % 2
+    if axis.end == "periodic" and count % 2 and count > 1:
+        colour[-1] = 2
+    slabs = np.stack([edges[:-1], edges[1:]], axis=1)[np.argsort(colour, kind="stable")]
+    return slabs, np.concatenate([[0], np.cumsum(np.bincount(colour))])
+
+
 class _Level:
     """Links of one grid, the order of its sweeps and how to leave it."""
 
     def __init__(self, links: SingleArray, axes: Axes, threads: int) -> None:
         self.links, self.axes = links, axes
-        n = axes[0].vertices
-        colour = np.arange(n) % 2
-        if n % 2 and n > 1 and axes[0].end == "periodic":
-            colour[-1] = 2
-        self.planes = np.argsort(colour, kind="stable")
-        self.order = np.argsort(self.planes)
-        self.colours = np.concatenate([[0], np.cumsum(np.bincount(colour))])
+        self.slabs, self.colours = _slabs(axes[0])
+        planes = np.concatenate([np.arange(*slab) for slab in self.slabs])
+        self.order = np.argsort(planes)
         self.threads = threads if links.size >= PARALLEL_FROM * ROWS else 1
         self.transfers: tuple[Any, Any, Any] | None = None
 
@@ -289,10 +298,10 @@ class _Level:
         return _Level(links, axes, threads)
 
     def sweep_forward(self, b: NDArray[Any], x: SingleArray) -> None:
-        kernels.forward(self.links, self.order, self.planes, self.colours, b, x, self.threads)
+        kernels.forward(self.links, self.order, self.slabs, self.colours, b, x, self.threads)
 
     def sweep_backward(self, b: NDArray[Any], x: SingleArray) -> None:
-        kernels.backward(self.links, self.order, self.planes, self.colours, b, x, self.threads)
+        kernels.backward(self.links, self.order, self.slabs, self.colours, b, x, self.threads)
 
     def restrict(self, x: SingleArray, coarse: SingleArray) -> None:
         assert self.transfers is not None

@@ -51,8 +51,15 @@ def _half_area(box, normal):
 
 
 @piece(error_model="numpy")
+def _drop(ends, u, p, axes, normal, step):
+    """Drop of the potential over a link that is normal to faces."""
+    drop = u[ends[1], p] - u[ends[0], p]
+    return drop + step[normal] if axes[p] == normal else drop
+
+
+@piece(error_model="numpy")
 def _between_voxels(ends, g, normal, step, area, drive, voxels, phases, sums):
-    i, j, mine, other = ends
+    _, _, mine, other = ends
     u, axes = drive
     bulk, phase, types, ruled = voxels
     vector, _, _, loss, own = sums
@@ -65,9 +72,7 @@ def _between_voxels(ends, g, normal, step, area, drive, voxels, phases, sums):
     first, second = area / bulk[mine], area / bulk[other]
     half = 0.5 * step[normal]
     for p in range(len(axes)):
-        drop = u[j, p] - u[i, p]
-        if axes[p] == normal:
-            drop += step[normal]
+        drop = _drop(ends, u, p, axes, normal, step)
         current = g * drop
         square = current * current
         loss[p, here] += square * first
@@ -80,15 +85,13 @@ def _between_voxels(ends, g, normal, step, area, drive, voxels, phases, sums):
 @piece(error_model="numpy")
 def _onto_a_sheet(ends, g, normal, step, area, drive, voxels, part, sums):
     """From a voxel to a sheet, whose film's number among the parts is ``part``."""
-    i, j, mine, _ = ends
+    mine = ends[2]
     u, axes = drive
     bulk, phase, _, _ = voxels
     _, _, _, loss, own = sums
     first = area / bulk[mine]
     for p in range(len(axes)):
-        drop = u[j, p] - u[i, p]
-        if axes[p] == normal:
-            drop += step[normal]
+        drop = _drop(ends, u, p, axes, normal, step)
         current = g * drop
         inside = current * current * first
         loss[p, phase[mine]] += inside

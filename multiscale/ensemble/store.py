@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ class SampleStore:
         self.samples.mkdir(parents=True, exist_ok=True)
         if found is None:
             text = json.dumps({"hash": study_hash, "study": resolved}, indent=1, sort_keys=True)
-            _write_whole(manifest, text.encode())
+            with _all_or_nothing(manifest) as partial:
+                partial.write_bytes(text.encode())
 
     def path(self, index: int) -> Path:
         """Where the file of one sample is.
@@ -112,17 +114,11 @@ class SampleStore:
             The finished file.
         """
         target = self.path(index)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         stamped = data.assign_attrs(study_hash=self.study_hash, sample_index=index)
-        try:
+        with _all_or_nothing(target) as partial:
             stamped.to_netcdf(partial, engine="h5netcdf")
             if fields is not None:
                 fields.to_netcdf(partial, engine="h5netcdf", mode="a", group="fields")
-            with partial.open("rb+") as handle:
-                os.fsync(handle.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
         return target
 
     def finished(self, indices: Iterable[int]) -> tuple[list[int], list[Path]]:
@@ -265,12 +261,8 @@ def write_dataset(path: Path, data: xr.Dataset) -> None:
     data : xarray.Dataset
         What goes into it.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with _all_or_nothing(path) as partial:
         data.to_netcdf(partial, engine="h5netcdf")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_dataset(path: Path) -> xr.Dataset:
@@ -317,10 +309,17 @@ def _manifest_hash(path: Path) -> str | None:
         return "unreadable"
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+@contextmanager
+def _all_or_nothing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to; what is complete gets its own, what is not goes."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        yield partial
+        with partial.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _alive(partial: Path) -> bool:

@@ -191,7 +191,7 @@ class Raster:
         self._winner = np.zeros((0, 0, 0), dtype=np.int32)
 
     def labels(self, cells: Sequence[int]) -> NDArray[np.int32]:
-        """Find the grain that owns each voxel centre.
+        """Draw the cells on a grid: :meth:`.Polycrystal.labels` says what comes of it.
 
         Parameters
         ----------
@@ -202,11 +202,6 @@ class Raster:
         -------
         (cells) array of int32
             Grain numbers.
-
-        Raises
-        ------
-        RecipeError
-            If ``cells`` is not a grid of this dimension.
         """
         winner = self._winners(cells)
         labels = np.empty_like(winner)
@@ -214,7 +209,7 @@ class Raster:
         return labels.reshape(self._cells)
 
     def labels_and_images(self, cells: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-        """Find the grain, and its periodic image, that owns each voxel centre.
+        """Draw cells and images: :meth:`.Polycrystal.labels_and_images` says what comes of it.
 
         Parameters
         ----------
@@ -223,15 +218,8 @@ class Raster:
 
         Returns
         -------
-        labels : (cells) array of int32
-            Grain numbers.
-        images : (cells + (d,)) array of int8
-            The seed that wins lies at ``seeds[label] + image * size``.
-
-        Raises
-        ------
-        RecipeError
-            If ``cells`` is not a grid of this dimension.
+        labels, images : array of integers
+            Grain numbers, and boxes between the seed and the image that wins.
         """
         winner = self._winners(cells)
         labels = np.empty_like(winner)
@@ -274,16 +262,12 @@ def _grains_and_images(winner, offsets, labels, images):  # type: ignore[no-unty
 def rasterise(
     seeds: Floats, weights: Floats, size: Floats, cells: Sequence[int], *, periodic: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    """Find the grain, and its periodic image, that owns each voxel centre.
+    """Draw cells and images once.
 
     Parameters
     ----------
-    seeds : (n, d) array
-        Seeds [m] in the box.
-    weights : (n,) array
-        Power weights [m²].
-    size : (d,) array
-        Box edges [m].
+    seeds, weights, size
+        As :class:`Raster` takes them.
     cells : sequence of int
         Voxels along each axis.
     periodic : bool
@@ -291,15 +275,8 @@ def rasterise(
 
     Returns
     -------
-    labels : (cells) array of int32
-        Grain numbers.
-    images : (cells + (d,)) array of int8
-        The seed that wins lies at ``seeds[label] + image * size``.
-
-    Raises
-    ------
-    RecipeError
-        If ``cells`` is not a grid of this dimension.
+    labels, images : array of integers
+        As :meth:`Raster.labels_and_images` returns them.
     """
     return Raster(seeds, weights, size, periodic=periodic).labels_and_images(cells)
 
@@ -307,30 +284,17 @@ def rasterise(
 def rasterise_labels(
     seeds: Floats, weights: Floats, size: Floats, cells: Sequence[int], *, periodic: bool
 ) -> NDArray[np.int32]:
-    """Find the grain that owns each voxel centre.
+    """Draw the cells once.
 
     Parameters
     ----------
-    seeds : (n, d) array
-        Seeds [m] in the box.
-    weights : (n,) array
-        Power weights [m²].
-    size : (d,) array
-        Box edges [m].
-    cells : sequence of int
-        Voxels along each axis.
-    periodic : bool
-        Whether the box repeats.
+    seeds, weights, size, cells, periodic
+        As :func:`rasterise` takes them.
 
     Returns
     -------
     (cells) array of int32
-        Grain numbers.
-
-    Raises
-    ------
-    RecipeError
-        If ``cells`` is not a grid of this dimension.
+        As :meth:`Raster.labels` returns them.
     """
     return Raster(seeds, weights, size, periodic=periodic).labels(cells)
 
@@ -342,21 +306,13 @@ def naive_labels(
 
     Parameters
     ----------
-    seeds : (n, d) array
-        Seeds [m] in the box.
-    weights : (n,) array
-        Power weights [m²].
-    size : (d,) array
-        Box edges [m].
-    cells : sequence of int
-        Voxels along each axis.
-    periodic : bool
-        Whether the box repeats.
+    seeds, weights, size, cells, periodic
+        As :func:`rasterise` takes them.
 
     Returns
     -------
     (cells) array of int32
-        Grain numbers.
+        As :meth:`Raster.labels` returns them.
     """
     axes = [(np.arange(n) + 0.5) * edge / n for n, edge in zip(cells, size, strict=True)]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)

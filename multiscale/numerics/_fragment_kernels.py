@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiscale.numerics.compiling import kernel
+from multiscale.numerics.compiling import kernel, piece
+from multiscale.numerics.planes import around
 
 WAYS = 6
 SEEN, PART_OF_BODY, PARTED = 1, 2, 4
@@ -38,14 +39,16 @@ def _neighbour(links, c, i, j, k, way):
     return links[5, i, j, k], i, j, k + 1 if k < m - 1 else 0
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _positive(link):
     return link if link > 0.0 else np.float32(np.inf)
 
 
-@kernel(error_model="numpy", forceinline=True)
-def _extremes(links, c, i, im, j, jm, top, low):
+@piece(error_model="numpy")
+def _extremes(links, c, planes, rows, top, low):
     """Strongest and weakest link of each cell of a row; zero is none."""
+    im, i, _ = planes
+    jm, j, _ = rows
     m = top.size
     o = 1 - c
     for k in range(m):
@@ -104,7 +107,7 @@ def _flood(links, inverse, top, marks, weak, largest, c, i, j, k, cells):
     return count
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _enlist(region, total, slots, c, i, j, k):
     """Give a cell a number if it has none yet; return how many have."""
     if slots[c, i, j, k] < 0:
@@ -168,7 +171,7 @@ def _direction(links, inverse, region, count, total, sweeps, slots):
     return values
 
 
-@kernel(error_model="numpy", forceinline=True)
+@piece(error_model="numpy")
 def _link_sum(links, c, i, j, k):
     """Diagonal, summed anew: energies are small differences of large numbers."""
     total = 0.0
@@ -239,10 +242,8 @@ def _scan(links, inverse, weak, top, marks):
     low = np.empty(m, np.float32)
     for c in range(2):
         for i in range(nx):
-            im = i - 1 if i > 0 else nx - 1
             for j in range(ny):
-                jm = j - 1 if j > 0 else ny - 1
-                _extremes(links, c, i, im, j, jm, top[c, i, j], low)
+                _extremes(links, c, around(i, nx), around(j, ny), top[c, i, j], low)
                 for k in range(m):
                     parted = low[k] < weak * top[c, i, j, k] and inverse[c, i, j, k] > 0.0
                     marks[c, i, j, k] = PARTED if parted else 0
@@ -273,6 +274,28 @@ def _search(links, inverse, top, marks, weak, largest):
 
 
 @kernel(error_model="numpy")
+def _outline(links, inverse, top, weak, cells, reach, sweeps, room, slots):
+    """Cells of a fragment's direction and of its image, how many, and both their values."""
+    region = np.empty((min(38 * room, slots.size), 4), np.int64)
+    count = len(cells)
+    for p in range(count):
+        c, i, j, k = cells[p]
+        _enlist(region, p, slots, c, i, j, k)
+    total = _surround(links, inverse, top, weak, region, count, reach, room, slots)
+    values = _direction(links, inverse, region, count, total, sweeps, slots)
+    image, total = _image(links, inverse, region, values, slots)
+    for p in range(total):
+        slots[region[p, 0], region[p, 1], region[p, 2], region[p, 3]] = -1
+    return region, total, values, image
+
+
+@kernel(error_model="numpy")
+def _shorten(values, size):
+    while len(values) > size:
+        values.pop()
+
+
+@kernel(error_model="numpy")
 def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
     """Find parts of at most ``largest`` cells that only weak links join to the rest.
 
@@ -282,54 +305,39 @@ def find(links, inverse, weak, largest, surrounded, reach, sweeps, most):
     top, marks = np.empty(shape, np.float32), np.empty(shape, np.uint8)
     _scan(links, inverse, weak, top, marks)
     bounds, found = _search(links, inverse, top, marks, weak, largest)
-    starts, flat, weights = [np.int64(0)], [np.int64(0)], [0.0]
-    image_starts, image_cells, image = [np.int64(0)], [np.int64(0)], [0.0]
-    energy = [0.0]
-    flat.clear()
-    weights.clear()
-    image_cells.clear()
-    image.clear()
-    energy.clear()
+    starts, image_starts, some = [np.int64(0)], [np.int64(0)], [0.0]
+    flat, image_cells = starts[1:], starts[1:]  # empty, but of a known type
+    weights, image, energy = some[1:], some[1:], some[1:]
     slots = np.full(shape, -1, np.int32) if len(bounds) > 1 else np.empty((0, 0, 0, 0), np.int32)
     for f in range(len(bounds) - 1):
-        count = bounds[f + 1] - bounds[f]
-        near = reach if count >= surrounded else 0
-        room = max(most, count) if near else count
-        region = np.empty((min(38 * room, slots.size), 4), np.int64)
-        for p in range(count):
-            c, i, j, k = found[bounds[f] + p]
-            _enlist(region, p, slots, c, i, j, k)
-        total = _surround(links, inverse, top, weak, region, count, near, room, slots)
-        values = _direction(links, inverse, region, count, total, sweeps if near else 0, slots)
-        parts, total = _image(links, inverse, region, values, slots)
+        cells = found[bounds[f] : bounds[f + 1]]
+        near, times, room = 0, 0, len(cells)
+        if len(cells) >= surrounded:
+            near, times, room = reach, sweeps, max(most, len(cells))
+        region, total, values, parts = _outline(
+            links, inverse, top, weak, cells, near, times, room, slots
+        )
         value = _append(links, region, values, parts, total, flat, weights, image_cells, image)
-        for p in range(total):
-            slots[region[p, 0], region[p, 1], region[p, 2], region[p, 3]] = -1
         if value > 0.0:
             energy.append(value)
             starts.append(np.int64(len(flat)))
             image_starts.append(np.int64(len(image)))
         else:
-            for _ in range(len(flat) - starts[-1]):
-                flat.pop()
-                weights.pop()
-            for _ in range(len(image) - image_starts[-1]):
-                image.pop()
-                image_cells.pop()
-    return (
-        np.array(starts),
-        np.array(flat),
-        np.array(weights),
-        np.array(image_starts),
-        np.array(image_cells),
-        np.array(image),
-        np.array(energy),
-    )
+            _shorten(flat, starts[-1])
+            _shorten(weights, starts[-1])
+            _shorten(image, image_starts[-1])
+            _shorten(image_cells, image_starts[-1])
+    own = (np.array(starts), np.array(flat), np.array(weights))
+    return *own, np.array(image_starts), np.array(image_cells), np.array(image), np.array(energy)
 
 
 @kernel(error_model="numpy")
-def relax_before(starts, cells, weights, image_starts, image_cells, image, energy, residual):
-    """Move fragment after fragment to balance; change the residual, and keep what it was."""
+def relax_before(directions, residual):
+    """Move fragment after fragment to balance; change the residual, and keep what it was.
+
+    ``directions`` are what :func:`find` returns.
+    """
+    starts, cells, weights, image_starts, image_cells, image, energy = directions
     kept = np.empty(image.size)
     for p in range(image.size):
         kept[p] = residual[image_cells[p]]
@@ -345,22 +353,9 @@ def relax_before(starts, cells, weights, image_starts, image_cells, image, energ
 
 
 @kernel(error_model="numpy")
-def relax_after(
-    starts,
-    cells,
-    weights,
-    image_starts,
-    image_cells,
-    image,
-    energy,
-    steps,
-    kept,
-    residual,
-    scale,
-    result,
-    last,
-):
+def relax_after(directions, steps, kept, residual, scale, result, last):
     """Balance the fragments again, in reverse; add all steps and restore the residual."""
+    starts, cells, weights, image_starts, image_cells, image, energy = directions
     dot, other = 0.0, 0.0
     for f in range(energy.size):
         for p in range(image_starts[f], image_starts[f + 1]):

@@ -19,6 +19,7 @@ Segal & Meijerink, J. Comput. Phys. 152, 385 (1999), 10.1006/jcph.1999.6255
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,12 @@ class Fragments:
         """How many there are."""
         return self.energy.size
 
+    @property
+    def _directions(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels take."""
+        own = (self.starts, self.cells, self.weights)
+        return *own, self.image_starts, self.image_cells, self.image, self.energy
+
     def before(self, residual: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Relax fragment after fragment and change the residual to what is left.
 
@@ -106,16 +113,7 @@ class Fragments:
         kept : ndarray
             The residual's values where it was changed, for :meth:`after`.
         """
-        found: tuple[FloatArray, FloatArray] = relax_before(
-            self.starts,
-            self.cells,
-            self.weights,
-            self.image_starts,
-            self.image_cells,
-            self.image,
-            self.energy,
-            residual.ravel(),
-        )
+        found: tuple[FloatArray, FloatArray] = relax_before(self._directions, residual.ravel())
         return found
 
     def after(
@@ -148,19 +146,6 @@ class Fragments:
             What is to be added to the scalar products of the result with residual and
             ``last``.
         """
-        found: tuple[float, float] = relax_after(
-            self.starts,
-            self.cells,
-            self.weights,
-            self.image_starts,
-            self.image_cells,
-            self.image,
-            self.energy,
-            steps,
-            kept,
-            residual.ravel(),
-            scale,
-            result.ravel(),
-            last.ravel(),
-        )
+        vectors = (residual.ravel(), scale, result.ravel(), last.ravel())
+        found: tuple[float, float] = relax_after(self._directions, steps, kept, *vectors)
         return found

@@ -149,25 +149,16 @@ def _one_run(
     ruled = np.zeros((0, problem.bulk.size), np.int32)
     if kinds > len(table) * (len(table) + 1) // 2:
         ruled = _kinds_of_links(problem, face_type).reshape(-1, problem.bulk.size)
+    box = (tuple(graph.size), tuple(problem.spacing), not graph.electrode.any())
+    links = (graph.indptr, graph.indices, graph.conductance, graph.position, graph.electrode)
     vector, flux, loss = link_sums(
-        graph.indptr,
-        graph.indices,
-        graph.conductance,
-        graph.position,
-        tuple(graph.size),
-        graph.electrode,
-        run.deviation,
-        tuple(run.axes),
+        links,
+        box,
+        (run.deviation, tuple(run.axes)),
         np.flatnonzero(run.kept),
-        _beside(problem, sheets),
-        problem.bulk.ravel(),
-        problem.phase.ravel(),
-        face_type[sheets],
-        table,
+        (problem.bulk.ravel(), problem.phase.ravel(), table, ruled),
+        (_beside(problem, sheets), face_type[sheets]),
         kinds,
-        ruled,
-        tuple(problem.spacing),
-        not graph.electrode.any(),
     )
     return vector.reshape(len(run.axes), *problem.cells, problem.dimension), flux, loss
 
@@ -193,29 +184,17 @@ def _all_axes(
     vector = np.zeros((len(field.axes), *problem.bulk.shape, d))
     flux = np.zeros((len(field.axes), phases + kinds))
     loss = np.zeros((len(field.axes), phases + 2 * kinds))
+    voxels = (problem.bulk, problem.phase, table, ruled)
     for row, (axis, potential) in enumerate(zip(field.axes, field.potentials, strict=True)):
         u = potential.reshape(problem.bulk.shape)
+        sums = (vector[row], flux[row], loss[row])
         moment = np.zeros((sheet_type.size, d))
         if sheets is not None:
             values = field.sheet_potentials[row]
             place = (axis, -1 if periodic else axis)
             parts = (loss[row], phases, kinds)
             _add_sheets(problem, sheets, place, (u, values), sheet_type, vector[row], moment, parts)
-        voxel_sums(
-            through,
-            u,
-            axis,
-            problem.bulk,
-            problem.phase,
-            table,
-            kinds,
-            ruled,
-            problem.spacing,
-            periodic,
-            vector[row],
-            flux[row],
-            loss[row],
-        )
+        voxel_sums(through, u, axis, problem.spacing, periodic, voxels, *sums)
         if sheets is not None:
             cells, volume = np.array(problem.bulk.shape), problem.spacing.prod()
             spread_moments(sheets.low, sheets.axis, cells, moment, volume, vector[row])

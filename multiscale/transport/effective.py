@@ -57,6 +57,9 @@ BOUNDARIES = ("periodic", "dirichlet")
 BACKENDS = ("multigrid", "fipy")
 SCHEMES = ("faces", "cut-cells")
 
+ENOUGH = 60
+"""After so many iterations with sheets beside the grid the assembled network is faster."""
+
 
 @dataclass(frozen=True, slots=True)
 class EffectiveDiffusivity:
@@ -415,20 +418,27 @@ def solve_voxels(
         else:
             stay_on_cpu(device, "films that do")
             solver, used = SheetedSolver, "cpu"
-        found = solve_field(
-            problem.bulk.reshape(problem.cells),
-            problem.spacing,
-            boundary,
-            **limits,
-            through=through,
-            sheets=sheets,
-            start=None if start is None else start.field,
-            keep=keep,
-            threads=threads,
-            solver=solver,
-        )
-        result = _field_result(found, boundary, time.perf_counter() - begin, used)
-        return VoxelSolution(problem, (), result, found)
+            limits["max_iterations"] = min(max_iterations, ENOUGH)
+        try:
+            found = solve_field(
+                problem.bulk.reshape(problem.cells),
+                problem.spacing,
+                boundary,
+                **limits,
+                through=through,
+                sheets=sheets,
+                start=None if start is None else start.field,
+                keep=keep,
+                threads=threads,
+                solver=solver,
+            )
+        except ConvergenceError:
+            if limits["max_iterations"] == max_iterations:
+                raise
+            limits["max_iterations"] = max_iterations
+        else:
+            result = _field_result(found, boundary, time.perf_counter() - begin, used)
+            return VoxelSolution(problem, (), result, found)
     stay_on_cpu(device, "films that do")
     before: list[FloatArray | None] = [None] * problem.dimension
     if start is not None:

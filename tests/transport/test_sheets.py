@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 import multiscale as ms
-from multiscale.transport import VoxelGeometry, effective, solve_voxels, voxel_solver
+from multiscale.errors import ConvergenceError
+from multiscale.transport import (
+    VoxelGeometry,
+    discretisation,
+    effective,
+    solve_voxels,
+    voxel_solver,
+)
 from multiscale.transport._sheeted_solver import SheetedSolver
 from multiscale.transport.cell_problem import solve_dirichlet, solve_periodic
 from multiscale.transport.discretisation import (
@@ -58,6 +65,14 @@ def by_network(found, boundary, rtol=1e-11):
     ]
 
 
+@pytest.fixture
+def always_sheets(monkeypatch):
+    """Stay beside the grid however many iterations it takes."""
+    monkeypatch.setattr(discretisation, "LOOSE", np.inf)
+    monkeypatch.setattr(effective, "ENOUGH", 500)
+
+
+@pytest.mark.usefixtures("always_sheets")
 @pytest.mark.parametrize("film", FILMS.values(), ids=FILMS)
 @pytest.mark.parametrize(("cells", "boundary"), CASES, ids=str)
 class TestAgainstTheNetwork:
@@ -130,6 +145,32 @@ def test_iterations_stay_few(cells, grains):
     )
     found = solve_voxels(given, boundary="periodic", rtol=1e-6).result
     assert found.iterations <= 18
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "dirichlet"])
+def test_films_that_let_little_through_are_solved_on_the_network(boundary, monkeypatch):
+    """Sheets beside the grid take several times as many iterations."""
+    given = problem((16, 18, 15), FILMS["alone"])
+    found = solve_voxels(given, boundary=boundary, rtol=1e-6)
+    assert found.field is None
+    monkeypatch.setattr(discretisation, "LOOSE", np.inf)
+    beside = solve_voxels(given, boundary=boundary, rtol=1e-6)
+    assert beside.field is not None
+    assert found.result.iterations < 0.6 * beside.result.iterations
+
+
+@pytest.mark.usefixtures("always_sheets")
+def test_too_many_iterations_with_sheets_end_on_the_network(monkeypatch):
+    given = problem((16, 18, 15), FILMS["alone"])
+    beside = solve_voxels(given, boundary="periodic", rtol=1e-8)
+    monkeypatch.setattr(effective, "ENOUGH", 10)
+    changed = solve_voxels(given, boundary="periodic", rtol=1e-8)
+    assert beside.field is not None
+    assert changed.field is None
+    size = beside.result.tensor.max()
+    assert np.abs(changed.result.tensor - beside.result.tensor).max() < 1e-7 * size
+    with pytest.raises(ConvergenceError):
+        solve_voxels(given, boundary="periodic", rtol=1e-8, max_iterations=9)
 
 
 def test_a_pore_beside_conducting_films_is_solved_on_the_network():

@@ -116,9 +116,9 @@ class SampleStore:
         target = self.path(index)
         stamped = data.assign_attrs(study_hash=self.study_hash, sample_index=index)
         with _all_or_nothing(target) as partial:
-            stamped.to_netcdf(partial, engine="h5netcdf")
+            stamped.to_netcdf(partial, engine="netcdf4")
             if fields is not None:
-                fields.to_netcdf(partial, engine="h5netcdf", mode="a", group="fields")
+                fields.to_netcdf(partial, engine="netcdf4", mode="a", group="fields")
         return target
 
     def finished(self, indices: Iterable[int]) -> tuple[list[int], list[Path]]:
@@ -190,7 +190,7 @@ class SampleStore:
         """
         if not indices:
             raise StoreError(describe(self.samples, "at least one finished sample", "none"))
-        with xr.open_dataset(self.path(indices[0]), engine="h5netcdf") as first:
+        with xr.open_dataset(self.path(indices[0]), engine="netcdf4") as first:
             template = first.load()
         columns: dict[str, list[Any]] = {str(name): [] for name in template.data_vars}
         for index in indices:
@@ -247,7 +247,7 @@ class SampleStore:
         with h5py.File(self.path(index), "r") as file:
             if "fields" not in file:
                 return None
-        with xr.open_dataset(self.path(index), engine="h5netcdf", group="fields") as data:
+        with xr.open_dataset(self.path(index), engine="netcdf4", group="fields") as data:
             return data.load()
 
 
@@ -262,7 +262,7 @@ def write_dataset(path: Path, data: xr.Dataset) -> None:
         What goes into it.
     """
     with _all_or_nothing(path) as partial:
-        data.to_netcdf(partial, engine="h5netcdf")
+        data.to_netcdf(partial, engine="netcdf4")
 
 
 def read_dataset(path: Path) -> xr.Dataset:
@@ -286,7 +286,7 @@ def read_dataset(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise StoreError(describe(path, "merged results", "no such file", "run the study first"))
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as data:
+        with xr.open_dataset(path, engine="netcdf4") as data:
             return data.load()
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise StoreError(

@@ -175,7 +175,10 @@ def _all_axes(
     through, half = face_conductances(problem, periodic)
     faces, sheets = conducting_sheets(problem, half)
     sheet_type = np.zeros(0, np.int32)
+    rows: tuple[NDArray[np.generic], ...] = ()
     if sheets is not None:
+        if periodic:
+            rows = sheets.rows(True, -1)
         through[(sheets.axis, *sheets.low.T)] = 0.0
         sheet_type = _face_types(problem, table)[faces][sheets.origin]
     ruled = np.zeros((0, 1, 1, 1), np.int32)
@@ -190,10 +193,13 @@ def _all_axes(
         sums = (vector[row], flux[row], loss[row])
         moment = np.zeros((sheet_type.size, d))
         if sheets is not None:
-            values = field.sheet_potentials[row]
-            place = (axis, -1 if periodic else axis)
+            potentials = (u, field.sheet_potentials[row])
             parts = (loss[row], phases, kinds)
-            _add_sheets(problem, sheets, place, (u, values), sheet_type, vector[row], moment, parts)
+            if not periodic:
+                rows = sheets.rows(False, axis)
+            _add_sheets(
+                problem, sheets, rows, axis, potentials, sheet_type, vector[row], moment, parts
+            )
         voxel_sums(through, u, axis, problem.spacing, periodic, voxels, *sums)
         if sheets is not None:
             cells, volume = np.array(problem.bulk.shape), problem.spacing.prod()
@@ -205,19 +211,19 @@ def _all_axes(
 def _add_sheets(
     problem: VoxelProblem,
     sheets: Sheets,
-    place: tuple[int, int],
+    rows: tuple[NDArray[np.generic], ...],
+    driven: int,
     potentials: tuple[FloatArray, FloatArray],
     sheet_type: NDArray[np.int32],
     vector: FloatArray,
     moment: FloatArray,
     parts: tuple[FloatArray, int, int],
 ) -> None:
-    """Add what flows through and along the sheets; ``place`` is the driven axis and electrodes."""
-    driven, electrodes = place
+    """Add what flows through and along the sheets, whose links are ``rows``."""
     spacing = np.ones(3)
     spacing[: problem.dimension] = problem.spacing
     sheet_sums(
-        (sheets.low, sheets.axis, sheets.half, *sheets.rows(electrodes < 0, electrodes)),
+        (sheets.low, sheets.axis, sheets.half, *rows),
         np.array(problem.bulk.shape),
         spacing,
         driven,

@@ -2,8 +2,8 @@
 
 Usage: python tests/benchmarks/bench_study.py [--samples 60] [--workers 2] [-o study.md]
 
-Samples of the three-dimensional ensemble of runs/llzo-lco at one temperature, with and without
-its thin boundaries, at 64 and 128 voxels an axis and 16 voxels a grain, from the seeds to the
+Samples of the three-dimensional ensemble of runs/llzo-lco at one temperature, with its thin
+boundaries on voxel faces, at 64 and 128 voxels an axis and 16 voxels a grain, from the seeds to the
 stored result. Scaled to 600 samples from a run of one sample a process and the whole one; the
 former is done twice, so that compiling does not count.
 """
@@ -23,16 +23,13 @@ POINTS = 30
 """Volume fractions times grain sizes of the study."""
 
 
-def study_text(cells, realisations, bare):
+def study_text(cells, realisations):
     """Take the study with its three-dimensional ensemble alone, at its first temperature."""
     text = (ROOT / "runs" / "llzo-lco" / "study.toml").read_text()
     text = re.sub(r'\[\[ensembles\]\]\nname = "2D".*?\n\n', "", text, flags=re.DOTALL)
     text = re.sub(r"cells = \[.*?\]", f"cells = [{cells}, {cells}, {cells}]", text)
     text = re.sub(r"temperatures_K = \[.*?\]", "temperatures_K = [300]", text)
-    text = re.sub(r"realisations = \d+", f"realisations = {realisations}", text)
-    if bare:
-        text = re.sub(r"\[boundaries\]\n(?:\".*\n)+", "", text)
-    return text
+    return re.sub(r"realisations = \d+", f"realisations = {realisations}", text)
 
 
 def run(folder, workers, *samples):
@@ -54,7 +51,7 @@ def run(folder, workers, *samples):
 
 def measured(case, samples, workers):
     """Row of the table for one kind of ensemble."""
-    cells, grains, bare = case
+    cells, grains = case
     recipe = (ROOT / "microstructures" / "llzo-lco-3d.toml").read_text()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "runs" / "speed"
@@ -63,15 +60,12 @@ def measured(case, samples, workers):
         (Path(place) / "microstructures" / "llzo-lco-3d.toml").write_text(
             re.sub(r"grains = \d+", f"grains = {grains}", recipe)
         )
-        (folder / "study.toml").write_text(study_text(cells, samples // POINTS, bare))
+        (folder / "study.toml").write_text(study_text(cells, samples // POINTS))
         few = [run(folder, workers, "--samples", str(workers)) for _ in range(2)][1]
         seconds = run(folder, workers)
-    films = "none" if bare else "on faces"
     each = (seconds - few) / (samples - workers)
     whole = (few + each * (ALL - workers)) / 60
-    return (
-        f"| {cells}³ | {grains} | {films} | {seconds:.1f} | {few:.1f} | {each:.2f} | {whole:.1f} |"
-    )
+    return f"| {cells}³ | {grains} | {seconds:.1f} | {few:.1f} | {each:.2f} | {whole:.1f} |"
 
 
 def main():
@@ -87,12 +81,12 @@ def main():
         f"{os.cpu_count()} cores, 10 volume fractions × 3 grain sizes, full "
         "tensor, one temperature, report included.",
         "",
-        "| voxels | grains | thin boundaries | wall time [s] | of the first and the report [s] "
+        "| voxels | grains | wall time [s] | of the first and the report [s] "
         "| a further sample [s] | 600 samples [min] |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
-    for case in ((64, 64, True), (64, 64, False), (128, 512, True), (128, 512, False)):
+    for case in ((64, 64), (128, 512)):
         lines.append(measured(case, asked.samples, asked.workers))
         print(lines[-1], flush=True)
     if asked.output:

@@ -105,7 +105,9 @@ def one_axis(coefficients, boundary, threads=1, rtol=RTOL):
     out = voxel_solver._Collector(3)
     found = carriers(layout.field, ends)
     if found.along[0]:
-        voxel_solver._solve_axes(layout, ends, found, (0,), out, rtol, 500, (), False, threads)
+        solver = voxel_solver._FieldSolver
+        options = voxel_solver._Options(rtol, 500, None, False, threads, solver)
+        voxel_solver._solve_axes(layout, ends, found, (0,), out, options)
     return out.solution()
 
 

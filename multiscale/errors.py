@@ -13,6 +13,7 @@
     │   └── StoreError                   a result folder that is not this study's
     └── ComputationError (RuntimeError)  the computation failed      exit code 1
         ├── ConvergenceError             a solver missed its tolerance
+        ├── DynamicsError                a trajectory left its crystal or potential
         └── GenerationError              a microstructure missed its target
 
 Besides: ResolutionWarning (UserWarning), for what can be computed but trusted less;
@@ -70,6 +71,14 @@ class StoreError(InputError):
     """A result folder belongs to another study or cannot be used."""
 
 
+class StructureError(InputError):
+    """Atoms do not make the crystal or boundary asked for."""
+
+
+class PotentialError(InputError):
+    """An interatomic potential is unknown, missing, changed, or lacks an element."""
+
+
 class ComputationError(MultiscaleError, RuntimeError):
     """A computation could not be completed."""
 
@@ -92,6 +101,10 @@ class ConvergenceError(ComputationError):
 
 class GenerationError(ComputationError):
     """A microstructure could not be made to meet its specification."""
+
+
+class DynamicsError(ComputationError):
+    """Molecular dynamics left its crystal, or its potential the surface it stands for."""
 
 
 class ResolutionWarning(UserWarning):

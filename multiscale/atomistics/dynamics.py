@@ -1,0 +1,397 @@
+"""Molecular dynamics that can be killed at any moment and goes on where it was.
+
+At constant volume: velocity Verlet with stochastic velocity rescaling (Bussi). It scales all
+velocities by one factor near one, so that paths of single atoms, and with them diffusion, are
+those of Newtonian dynamics; the centre of mass rests. The conserved quantity, energy less what
+the thermostat gave, tells whether the time step is small enough.
+
+A run is a folder: ``run.json`` says what it is, ``frames-*.extxyz.gz`` hold the trajectory in
+pieces that ASE reads, with positions that are never wrapped, and ``state.npz`` the last state:
+positions, velocities and random numbers, such that the same trajectory goes on.
+
+References
+----------
+Bussi, Donadio & Parrinello, J. Chem. Phys. 126, 014101 (2007), 10.1063/1.2408420.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.constraints import FixCom
+from ase.data import covalent_radii
+from ase.io import iread, write
+from ase.md.bussi import Bussi
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+
+from multiscale.atomistics.potentials import Potential
+from multiscale.errors import DynamicsError, InputError, StoreError, describe
+from multiscale.provenance import config_hash
+
+FloatArray = NDArray[np.float64]
+
+CLOSE = 0.55
+"""Atoms nearer than this share of the sum of their covalent radii overlap."""
+MELTED = 1.2
+"""Root mean square displacement of the framework beyond which the crystal is lost [Å]."""
+HOT = 2.5
+"""A run hotter than this multiple of its temperature has exploded."""
+DRIFT = 0.03
+"""Largest drift of the conserved quantity that is let through [eV an atom]."""
+
+
+@dataclass(frozen=True, slots=True)
+class MDPlan:
+    """What a run at constant volume does.
+
+    Parameters
+    ----------
+    temperature : float
+        [K].
+    steps : int
+        Time steps.
+    timestep : float
+        [fs].
+    every : int
+        Steps between stored frames.
+    thermostat_time : float
+        Over which the thermostat acts [fs].
+    seed : int
+        Of velocities and thermostat.
+    mobile : str
+        Element that diffuses; all others are the framework.
+    """
+
+    temperature: float
+    steps: int
+    timestep: float = 2.0
+    every: int = 10
+    thermostat_time: float = 100.0
+    seed: int = 0
+    mobile: str = "Li"
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "timestep", "thermostat_time"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise InputError(describe(name, "a positive number", value))
+        for name in ("steps", "every"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) > 0):
+                raise InputError(describe(name, "a whole number > 0", getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    step, steps : int
+        Done, and in all.
+    temperature : float
+        At the moment [K].
+    rate : float
+        [ns/day] since the run was started or taken up again.
+    left : float
+        Time left [s].
+    """
+
+    step: int
+    steps: int
+    temperature: float
+    rate: float
+    left: float
+
+
+def run_nvt(
+    atoms: Atoms,
+    potential: Potential,
+    plan: MDPlan,
+    folder: Path,
+    *,
+    checkpoint_every: int = 500,
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Run or take up again molecular dynamics at constant volume.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Where it starts; velocities are drawn.
+    potential : Potential
+        What drives it.
+    plan : MDPlan
+        Temperature, length, sampling.
+    folder : pathlib.Path
+        Of this run alone.
+    checkpoint_every : int, optional
+        Steps between states on disk: a multiple of ``plan.every``.
+    report : callable, optional
+        Called at each checkpoint.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds another run.
+    DynamicsError
+        If atoms overlap, the framework melts, or energy drifts.
+    """
+    potential.check(atoms)
+    if checkpoint_every % plan.every:
+        raise InputError(
+            describe("checkpoint_every", f"a multiple of {plan.every}", checkpoint_every)
+        )
+    _claim(folder, atoms, potential, plan)
+    state = _State.of(folder, atoms, plan)
+    if state.step >= plan.steps:
+        return folder
+    moving = state.atoms
+    moving.calc = potential.calculator()
+    motion = Bussi(
+        moving,
+        plan.timestep * units.fs,
+        plan.temperature,
+        plan.thermostat_time * units.fs,
+        rng=state.generator,
+    )
+    motion.transferred_energy = state.transferred
+    check = _Check(atoms, plan, state)
+    began, first = time.monotonic(), state.step
+    frames: list[Atoms] = [_frame(moving, state.step)] if state.step == 0 else []
+    while state.step < plan.steps:
+        wanted = min(plan.every, plan.steps - state.step)
+        for _ in range(wanted):
+            motion.step()
+        state.step += wanted
+        state.transferred = motion.transferred_energy
+        check(moving, state)
+        frames.append(_frame(moving, state.step))
+        if state.step % checkpoint_every == 0 or state.step >= plan.steps:
+            _write_piece(folder, state.pieces, frames)
+            state.pieces += 1
+            frames = []
+            state.write(folder)
+            if report is not None:
+                seconds = max(time.monotonic() - began, 1e-9)
+                pace = (state.step - first) / seconds
+                report(
+                    Progress(
+                        state.step,
+                        plan.steps,
+                        float(moving.get_temperature()),
+                        pace * plan.timestep * 1e-6 * 86400,
+                        (plan.steps - state.step) / pace,
+                    )
+                )
+    return folder
+
+
+def frames(folder: Path) -> Iterator[Atoms]:
+    """Read the trajectory of a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the run.
+
+    Yields
+    ------
+    ase.Atoms
+        Frames with energy and forces in ``calc``; ``info`` holds step, time [fs] and the
+        conserved quantity [eV].
+    """
+    with np.load(folder / "state.npz", allow_pickle=False) as state:
+        pieces = int(state["pieces"])
+    for number in range(pieces):
+        yield from iread(_piece(folder, number), index=":", format="extxyz")
+
+
+@dataclass(slots=True)
+class _State:
+    """What a run needs to go on."""
+
+    atoms: Atoms
+    generator: np.random.Generator
+    step: int
+    pieces: int
+    transferred: float
+    conserved: float
+    start: FloatArray
+
+    @classmethod
+    def of(cls, folder: Path, atoms: Atoms, plan: MDPlan) -> _State:
+        """Take up the state in a folder, or draw velocities."""
+        moving = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
+        moving.set_masses(atoms.get_masses())
+        moving.set_constraint(FixCom())
+        generator = np.random.default_rng(plan.seed)
+        stored = folder / "state.npz"
+        if not stored.exists():
+            MaxwellBoltzmannDistribution(moving, temperature_K=plan.temperature, rng=generator)
+            momenta = moving.get_momenta()
+            moving.set_momenta(momenta - moving.get_masses()[:, None] * (
+                momenta.sum(axis=0) / moving.get_masses().sum()
+            ))  # fmt: skip
+            return cls(moving, generator, 0, 0, 0.0, float("nan"), moving.get_positions())
+        try:
+            with np.load(stored, allow_pickle=False) as state:
+                moving.set_positions(state["positions"], apply_constraint=False)
+                moving.set_momenta(state["momenta"], apply_constraint=False)
+                generator.bit_generator.state = json.loads(str(state["generator"]))
+                numbers = (int(state["step"]), int(state["pieces"]))
+                energies = (float(state["transferred"]), float(state["conserved"]))
+                start = np.array(state["start"], dtype=float)
+        except (OSError, KeyError, ValueError, EOFError) as error:
+            raise StoreError(
+                describe(stored, "the state of this run", str(error), "delete the folder")
+            ) from None
+        return cls(moving, generator, *numbers, *energies, start)
+
+    def write(self, folder: Path) -> None:
+        """Store it whole."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            positions=self.atoms.get_positions(),
+            momenta=self.atoms.get_momenta(),
+            generator=np.array(json.dumps(self.generator.bit_generator.state)),
+            step=self.step,
+            pieces=self.pieces,
+            transferred=self.transferred,
+            conserved=self.conserved,
+            start=self.start,
+        )
+        _replace(folder / "state.npz", buffer.getvalue())
+
+
+class _Check:
+    """Stops a run that is no longer the crystal it was."""
+
+    def __init__(self, atoms: Atoms, plan: MDPlan, state: _State) -> None:
+        self.plan = plan
+        self.framework = atoms.symbols != plan.mobile
+        radii = covalent_radii[atoms.numbers]
+        self.radii, self.longest = radii, 2.0 * CLOSE * float(radii.max())
+        self.weights = atoms.get_masses()[self.framework]
+
+    def __call__(self, atoms: Atoms, state: _State) -> None:
+        place = f"step {state.step}"
+        positions = atoms.get_positions()
+        energy = float(atoms.get_potential_energy())
+        if not (np.isfinite(positions).all() and np.isfinite(energy)):
+            raise DynamicsError(describe(place, "finite positions and energy", "others"))
+        first, second, apart = neighbor_list("ijd", atoms, self.longest)
+        close = apart < CLOSE * (self.radii[first] + self.radii[second])
+        if close.any():
+            worst = int(np.argmin(np.where(close, apart, np.inf)))
+            pair = "–".join(atoms.symbols[k] for k in (first[worst], second[worst]))
+            raise DynamicsError(
+                describe(place, "atoms apart from each other", f"{pair} at {apart[worst]:.2f} Å",
+                         "the start was not relaxed, or the potential does not know this")
+            )  # fmt: skip
+        temperature = float(atoms.get_temperature())
+        if state.step * self.plan.timestep > 200.0 and temperature > HOT * self.plan.temperature:
+            raise DynamicsError(
+                describe(place, f"about {self.plan.temperature:g} K", f"{temperature:.0f} K",
+                         "shorten the time step")
+            )  # fmt: skip
+        conserved = energy + float(atoms.get_kinetic_energy()) - state.transferred
+        if np.isnan(state.conserved):
+            state.conserved = conserved
+        drift = (conserved - state.conserved) / len(atoms)
+        if abs(drift) > DRIFT:
+            raise DynamicsError(
+                describe(place, f"a conserved energy within {DRIFT:g} eV an atom",
+                         f"{drift:+.3f}", "shorten the time step")
+            )  # fmt: skip
+        atoms.info["conserved_energy"] = conserved
+        if self.weights.size:
+            moved = (positions - state.start)[self.framework]
+            moved -= np.average(moved, axis=0, weights=self.weights)
+            away = float(np.sqrt((moved**2).sum(axis=1).mean()))
+            if away > MELTED:
+                raise DynamicsError(
+                    describe(place, f"a framework within {MELTED:g} Å of where it was",
+                             f"{away:.2f} Å", "it melts: lower the temperature or check the "
+                             "potential")
+                )  # fmt: skip
+
+
+def _frame(atoms: Atoms, step: int) -> Atoms:
+    """Copy what is stored of a moment."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    copy = Atoms(atoms.symbols, atoms.get_positions(), cell=atoms.cell, pbc=True)
+    copy.info = {"step": step, **{k: v for k, v in atoms.info.items() if k == "conserved_energy"}}
+    copy.calc = SinglePointCalculator(
+        copy, energy=float(atoms.get_potential_energy()), forces=atoms.get_forces()
+    )
+    return copy
+
+
+def _piece(folder: Path, number: int) -> Path:
+    return folder / f"frames-{number:05d}.extxyz.gz"
+
+
+def _write_piece(folder: Path, number: int, some: list[Atoms]) -> None:
+    text = io.StringIO()
+    write(text, some, format="extxyz", columns=["symbols", "positions"], write_results=True)
+    _replace(_piece(folder, number), gzip.compress(text.getvalue().encode(), 6, mtime=0))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _claim(folder: Path, atoms: Atoms, potential: Potential, plan: MDPlan) -> None:
+    """See that a folder is empty or holds this very run."""
+    asked: dict[str, Any] = {
+        "plan": {key: value for key, value in asdict(plan).items() if key != "steps"},
+        "potential": {"name": potential.name, **potential.origin},
+        "start": config_hash(
+            {
+                "symbols": atoms.get_chemical_formula(mode="reduce"),
+                "positions": atoms.positions.tolist(),
+                "cell": atoms.cell.array.tolist(),
+            }
+        ),
+    }
+    stored = folder / "run.json"
+    if stored.exists():
+        found = json.loads(stored.read_text(encoding="utf-8"))
+        for key, value in asked.items():
+            if found.get(key) != value:
+                raise StoreError(
+                    describe(
+                        folder,
+                        f"the run asked for ({key} {value})",
+                        f"another ({found.get(key)})",
+                        "choose another folder",
+                    )
+                )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(stored, json.dumps(asked, indent=1, sort_keys=True).encode())

@@ -1,0 +1,173 @@
+"""Train the student of one family, round after round; every step goes on where it stopped.
+
+Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--ship]
+
+Needs the extra ``mlip``. Everything it makes lies under runs/mace-students/work/NAME, a step
+of its own in each file; --ship stores the last round's model and its card in the package.
+"""
+
+import argparse
+import json
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase.io import read, write
+from ase.optimize import FIRE
+
+from multiscale.atomistics import crystals, dynamics, students
+from multiscale.atomistics._mace import as_potential, write_student
+from multiscale.atomistics.potentials import STUDENTS, file_hash, load_potential, threads_for
+from multiscale.errors import DynamicsError
+
+HERE = Path(__file__).resolve().parent
+SEED = 2026
+
+
+def starts(family, teacher, work):
+    """Cells of all realisations, roughly relaxed by the teacher."""
+    file = work / "starts.xyz"
+    done = read(file, index=":") if file.exists() else []
+    number = 0
+    for kind in family["cells"]:
+        options = {key: kind[key] for key in ("lithium", "vacancies", "disorder") if key in kind}
+        one = crystals.crystal(kind["crystal"], **options)
+        for _ in range(kind["realisations"]):
+            number += 1
+            if number <= len(done):
+                continue
+            cell = crystals.build(one, tuple(kind["repeat"]), np.random.default_rng([SEED, number]))
+            cell.calc = teacher
+            FIRE(cell, logfile=None).run(fmax=0.3, steps=40)
+            cell.calc = None
+            write(file, cell, append=True, format="extxyz")
+            done.append(cell)
+    return done
+
+
+def first_cells(given, begin):
+    """Rattled and strained cells: each realisation and size of rattle is a trajectory."""
+    cells = []
+    for number, start in enumerate(begin):
+        for size in given["rattles"]:
+            generator = np.random.default_rng([SEED, 1000, number, int(1000 * size)])
+            for _ in range(given["rattled_each"]):
+                cell = students.rattled(start, generator, size, given["strain"])
+                cell.wrap()
+                cell.info = {students.GROUP: f"rattled {size:g} of {number}"}
+                cells.append(cell)
+    order = np.random.default_rng(SEED).permutation(len(cells) // given["rattled_each"])
+    each = given["rattled_each"]
+    return [cell for block in order for cell in cells[block * each : (block + 1) * each]]
+
+
+def next_cells(family, given, begin, potential, work, step):
+    """Cells from the student's own dynamics, also from runs that failed."""
+    cells = []
+    for number, start in enumerate(begin):
+        for temperature in family["temperatures_K"]:
+            folder = work / f"dynamics-{step}-{number}-{temperature}"
+            plan = dynamics.MDPlan(
+                temperature=float(temperature), steps=int(given["dynamics_ps"] * 500),
+                every=20, seed=100 * step + number, mobile=family["mobile"],
+            )  # fmt: skip
+            try:
+                dynamics.run_nvt(start, potential, plan, folder, checkpoint_every=100)
+            except DynamicsError as error:
+                print(f"  {folder.name}: {error}", flush=True)
+            try:
+                trajectory = list(dynamics.frames(folder))
+            except FileNotFoundError:
+                trajectory = []
+            if trajectory:
+                group = f"{temperature} K of {number} in round {step}"
+                cells += students.spread(trajectory[1:], given["frames_each"], group)
+    return cells
+
+
+def main():
+    """Do all rounds of one family."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("family")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--ship", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    asked = parser.parse_args()
+    threads_for(1)
+    table = tomllib.loads((HERE / "families.toml").read_text())
+    family, given, options = table[asked.family], table["students"], dict(table["mace"])
+    work = HERE / "work" / asked.family
+    work.mkdir(parents=True, exist_ok=True)
+    source = load_potential(given["teacher"], device=asked.device)
+    teacher = source.calculator()
+    begin = starts(family, teacher, work)
+    cells, log, epochs = [], work / "log.jsonl", 0
+    for step in range(asked.rounds or given["rounds"]):
+        epochs += given["epochs"][step]
+        labels, model = work / f"round-{step}.xyz", work / f"student-{step}.model"
+        if not (work / f"asked-{step}.xyz").exists():
+            if step == 0:
+                new = first_cells(given, begin)
+            else:
+                last = torch.load(
+                    work / f"student-{step - 1}.model", weights_only=False, map_location="cpu"
+                )
+                driver = as_potential("student", (last,), {"round": str(step - 1)}, asked.device)
+                new = next_cells(family, given, begin, driver, work, step)
+            write(work / f"asked-{step}.xyz", new)
+        new = students.label(read(work / f"asked-{step}.xyz", index=":"), teacher, labels)
+        if step and not model.exists():
+            found = students.errors(new, driver_of(work, step - 1, asked.device))
+            print(f"round {step}: before training on its own cells {asdict(found)}", flush=True)
+            log.open("a").write(json.dumps({"round": step, "before": asdict(found)}) + "\n")
+        cells += new
+        if model.exists():
+            continue
+        train, held_out = students.split(cells)
+        made = students.train(
+            work / "training", asked.family, train, held_out, epochs, options, device=asked.device
+        )
+        made.rename(model)
+        found = students.errors(held_out, driver_of(work, step, asked.device))
+        print(f"round {step}: {len(train)} cells, held out {asdict(found)}", flush=True)
+        log.open("a").write(
+            json.dumps({"round": step, "train": len(train), "held_out": asdict(found)}) + "\n"
+        )
+    if asked.ship:
+        ship(asked.family, family, source, cells, work, step, asked.device)
+
+
+def driver_of(work, step, device):
+    """Calculator of a round's model."""
+    model = torch.load(work / f"student-{step}.model", weights_only=False, map_location="cpu")
+    return as_potential("student", (model,), {}, device).calculator()
+
+
+def ship(name, family, source, cells, work, step, device):
+    """Store the model as plain arrays beside its card."""
+    model = torch.load(work / f"student-{step}.model", weights_only=False, map_location="cpu")
+    target = Path(str(STUDENTS)) / f"{name}.npz"
+    target.parent.mkdir(exist_ok=True)
+    write_student(model, target)
+    train, held_out = students.split(cells)
+    found = students.errors(held_out, driver_of(work, step, device))
+    students.write_card(
+        target.with_name("cards.json"),
+        {
+            "name": name,
+            "title": family["title"],
+            "files": {target.name: file_hash(target)},
+            "teacher": f"{source.name} ({source.origin['sha256'][:12]})",
+            "trained_on": len(train),
+            "held_out": asdict(found),
+            "temperatures_K": family["temperatures_K"],
+            "command": f"python runs/mace-students/make_student.py {name} --ship",
+        },
+    )
+    print(f"{target}: {target.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from ase import Atoms, units
@@ -32,7 +33,6 @@ from ase.constraints import FixCom
 from ase.data import covalent_radii
 from ase.io import iread, write
 from ase.md.bussi import Bussi
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
@@ -244,21 +244,21 @@ class _State:
         generator = np.random.default_rng(plan.seed)
         stored = folder / "state.npz"
         if not stored.exists():
-            MaxwellBoltzmannDistribution(moving, temperature_K=plan.temperature, rng=generator)
-            momenta = moving.get_momenta()
-            moving.set_momenta(momenta - moving.get_masses()[:, None] * (
-                momenta.sum(axis=0) / moving.get_masses().sum()
-            ))  # fmt: skip
+            masses = moving.get_masses()[:, None]
+            spread = np.sqrt(masses * units.kB * plan.temperature)
+            momenta = spread * generator.standard_normal((len(moving), 3))
+            momenta -= masses * (momenta.sum(axis=0) / masses.sum())
+            moving.set_momenta(momenta, apply_constraint=False)
             return cls(moving, generator, 0, 0, 0.0, float("nan"), moving.get_positions())
         try:
-            with np.load(stored, allow_pickle=False) as state:
+            with stored.open("rb") as file, np.load(file, allow_pickle=False) as state:
                 moving.set_positions(state["positions"], apply_constraint=False)
                 moving.set_momenta(state["momenta"], apply_constraint=False)
                 generator.bit_generator.state = json.loads(str(state["generator"]))
                 numbers = (int(state["step"]), int(state["pieces"]))
                 energies = (float(state["transferred"]), float(state["conserved"]))
                 start = np.array(state["start"], dtype=float)
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 describe(stored, "the state of this run", str(error), "delete the folder")
             ) from None
@@ -286,7 +286,7 @@ class _Check:
 
     def __init__(self, atoms: Atoms, plan: MDPlan, state: _State) -> None:
         self.plan = plan
-        self.framework = atoms.symbols != plan.mobile
+        self.framework = ~np.asarray(atoms.symbols == plan.mobile)
         radii = covalent_radii[atoms.numbers]
         self.radii, self.longest = radii, 2.0 * CLOSE * float(radii.max())
         self.weights = atoms.get_masses()[self.framework]
@@ -352,7 +352,7 @@ def _piece(folder: Path, number: int) -> Path:
 
 def _write_piece(folder: Path, number: int, some: list[Atoms]) -> None:
     text = io.StringIO()
-    write(text, some, format="extxyz", columns=["symbols", "positions"], write_results=True)
+    write(text, some, format="extxyz", write_results=True)
     _replace(_piece(folder, number), gzip.compress(text.getvalue().encode(), 6, mtime=0))
 
 

@@ -172,17 +172,17 @@ def run_nvt(
         rng=state.generator,
     )
     motion.transferred_energy = state.transferred
-    check = _Check(atoms, plan, state)
+    check = CrystalCheck(atoms, plan.mobile, plan.temperature, plan.timestep)
     began, first = time.monotonic(), state.step
-    frames: list[Atoms] = [_frame(moving, state.step)] if state.step == 0 else []
+    frames: list[Atoms] = [_frame(moving, state.step, plan)] if state.step == 0 else []
     while state.step < plan.steps:
         wanted = min(plan.every, plan.steps - state.step)
         for _ in range(wanted):
             motion.step()
         state.step += wanted
         state.transferred = motion.transferred_energy
-        check(moving, state)
-        frames.append(_frame(moving, state.step))
+        check(moving, state.step, state.gained())
+        frames.append(_frame(moving, state.step, plan))
         if state.step % checkpoint_every == 0 or state.step >= plan.steps:
             _write_piece(folder, state.pieces, frames)
             state.pieces += 1
@@ -233,7 +233,6 @@ class _State:
     pieces: int
     transferred: float
     conserved: float
-    start: FloatArray
 
     @classmethod
     def of(cls, folder: Path, atoms: Atoms, plan: MDPlan) -> _State:
@@ -244,12 +243,8 @@ class _State:
         generator = np.random.default_rng(plan.seed)
         stored = folder / "state.npz"
         if not stored.exists():
-            masses = moving.get_masses()[:, None]
-            spread = np.sqrt(masses * units.kB * plan.temperature)
-            momenta = spread * generator.standard_normal((len(moving), 3))
-            momenta -= masses * (momenta.sum(axis=0) / masses.sum())
-            moving.set_momenta(momenta, apply_constraint=False)
-            return cls(moving, generator, 0, 0, 0.0, float("nan"), moving.get_positions())
+            maxwell_boltzmann(moving, plan.temperature, generator)
+            return cls(moving, generator, 0, 0, 0.0, float("nan"))
         try:
             with stored.open("rb") as file, np.load(file, allow_pickle=False) as state:
                 moving.set_positions(state["positions"], apply_constraint=False)
@@ -257,18 +252,29 @@ class _State:
                 generator.bit_generator.state = json.loads(str(state["generator"]))
                 numbers = (int(state["step"]), int(state["pieces"]))
                 energies = (float(state["transferred"]), float(state["conserved"]))
-                start = np.array(state["start"], dtype=float)
         except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
             raise StoreError(
                 describe(stored, "the state of this run", str(error), "delete the folder")
             ) from None
-        return cls(moving, generator, *numbers, *energies, start)
+        return cls(moving, generator, *numbers, *energies)
+
+    def gained(self) -> float:
+        """Conserved quantity less that of the first look [eV an atom]."""
+        moving = self.atoms
+        conserved = (
+            float(moving.get_potential_energy())
+            + float(moving.get_kinetic_energy())
+            - self.transferred
+        )
+        if np.isnan(self.conserved):
+            self.conserved = conserved
+        moving.info["conserved_energy"] = conserved
+        return (conserved - self.conserved) / len(moving)
 
     def write(self, folder: Path) -> None:
         """Store it whole."""
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
+        store(
+            folder / "state.npz",
             positions=self.atoms.get_positions(),
             momenta=self.atoms.get_momenta(),
             generator=np.array(json.dumps(self.generator.bit_generator.state)),
@@ -276,23 +282,50 @@ class _State:
             pieces=self.pieces,
             transferred=self.transferred,
             conserved=self.conserved,
-            start=self.start,
         )
-        _replace(folder / "state.npz", buffer.getvalue())
 
 
-class _Check:
-    """Stops a run that is no longer the crystal it was."""
+class CrystalCheck:
+    """Stops a run that is no longer the crystal it was.
 
-    def __init__(self, atoms: Atoms, plan: MDPlan, state: _State) -> None:
-        self.plan = plan
-        self.framework = ~np.asarray(atoms.symbols == plan.mobile)
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        As it was at the start.
+    mobile : str
+        Element that diffuses; all others are the framework.
+    temperature : float
+        Of the run [K].
+    timestep : float
+        [fs].
+    """
+
+    def __init__(self, atoms: Atoms, mobile: str, temperature: float, timestep: float) -> None:
+        self.temperature, self.timestep = temperature, timestep
+        self.framework = ~np.asarray(atoms.symbols == mobile)
         radii = covalent_radii[atoms.numbers]
         self.radii, self.longest = radii, 2.0 * CLOSE * float(radii.max())
         self.weights = atoms.get_masses()[self.framework]
+        self.start = atoms.cell.scaled_positions(atoms.get_positions())
 
-    def __call__(self, atoms: Atoms, state: _State) -> None:
-        place = f"step {state.step}"
+    def __call__(self, atoms: Atoms, step: int, gained: float | None) -> None:
+        """Check a moment.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            With a calculator.
+        step : int
+            Its number.
+        gained : float or None
+            Conserved quantity less that of the start [eV an atom]; None where there is none.
+
+        Raises
+        ------
+        DynamicsError
+            If atoms overlap, the framework melts, or energy drifts.
+        """
+        place = f"step {step}"
         positions = atoms.get_positions()
         energy = float(atoms.get_potential_energy())
         if not (np.isfinite(positions).all() and np.isfinite(energy)):
@@ -307,25 +340,20 @@ class _Check:
                          "the start was not relaxed, or the potential does not know this")
             )  # fmt: skip
         temperature = float(atoms.get_temperature())
-        if state.step * self.plan.timestep > 200.0 and temperature > HOT * self.plan.temperature:
+        if step * self.timestep > 200.0 and temperature > HOT * self.temperature:
             raise DynamicsError(
-                describe(place, f"about {self.plan.temperature:g} K", f"{temperature:.0f} K",
+                describe(place, f"about {self.temperature:g} K", f"{temperature:.0f} K",
                          "shorten the time step")
             )  # fmt: skip
-        conserved = energy + float(atoms.get_kinetic_energy()) - state.transferred
-        if np.isnan(state.conserved):
-            state.conserved = conserved
-        drift = (conserved - state.conserved) / len(atoms)
-        if abs(drift) > DRIFT:
+        if gained is not None and abs(gained) > DRIFT:
             raise DynamicsError(
                 describe(place, f"a conserved energy within {DRIFT:g} eV an atom",
-                         f"{drift:+.3f}", "shorten the time step")
+                         f"{gained:+.3f}", "shorten the time step")
             )  # fmt: skip
-        atoms.info["conserved_energy"] = conserved
         if self.weights.size:
-            moved = (positions - state.start)[self.framework]
+            moved = (atoms.cell.scaled_positions(positions) - self.start)[self.framework]
             moved -= np.average(moved, axis=0, weights=self.weights)
-            away = float(np.sqrt((moved**2).sum(axis=1).mean()))
+            away = float(np.sqrt(((moved @ atoms.cell.array) ** 2).sum(axis=1).mean()))
             if away > MELTED:
                 raise DynamicsError(
                     describe(place, f"a framework within {MELTED:g} Å of where it was",
@@ -334,12 +362,61 @@ class _Check:
                 )  # fmt: skip
 
 
-def _frame(atoms: Atoms, step: int) -> Atoms:
+def maxwell_boltzmann(atoms: Atoms, temperature: float, generator: np.random.Generator) -> None:
+    """Draw velocities; the centre of mass rests.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Gets momenta.
+    temperature : float
+        [K].
+    generator : numpy.random.Generator
+        Draws them.
+    """
+    masses = atoms.get_masses()[:, None]
+    spread = np.sqrt(masses * units.kB * temperature)
+    momenta = spread * generator.standard_normal((len(atoms), 3))
+    momenta -= masses * (momenta.sum(axis=0) / masses.sum())
+    atoms.set_momenta(momenta, apply_constraint=False)
+
+
+def store(path: Path, **arrays: Any) -> None:
+    """Write arrays as ``.npz``, whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    **arrays : array_like
+        By name.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    _replace(path, buffer.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    text : str
+        Its content.
+    """
+    _replace(path, text.encode())
+
+
+def _frame(atoms: Atoms, step: int, plan: MDPlan) -> Atoms:
     """Copy what is stored of a moment."""
     from ase.calculators.singlepoint import SinglePointCalculator
 
     copy = Atoms(atoms.symbols, atoms.get_positions(), cell=atoms.cell, pbc=True)
-    copy.info = {"step": step, **{k: v for k, v in atoms.info.items() if k == "conserved_energy"}}
+    copy.info = {"step": step, "time": step * plan.timestep}
+    if "conserved_energy" in atoms.info:
+        copy.info["conserved_energy"] = atoms.info["conserved_energy"]
     copy.calc = SinglePointCalculator(
         copy, energy=float(atoms.get_potential_energy()), forces=atoms.get_forces()
     )

@@ -66,7 +66,11 @@ def first_cells(given, begin):
 def next_cells(family, given, begin, potential, work, step):
     """Cells from the student's own dynamics, also from runs that failed."""
     cells = []
-    for number, start in enumerate(begin):
+    taken = [
+        (step * given["starts_each"] + turn) % len(begin) for turn in range(given["starts_each"])
+    ]
+    for number in taken:
+        start = begin[number]
         for temperature in family["temperatures_K"]:
             folder = work / f"dynamics-{step}-{number}-{temperature}"
             plan = dynamics.MDPlan(

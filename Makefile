@@ -10,7 +10,7 @@ STUDY ?= runs/llzo-lco
 BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench-study bench test check unit slow lowest clean
+.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -34,6 +34,14 @@ bench-study: $(VENV)/.core
 # beside other solvers, in an environment of its own; BENCH=--quick to see whether it runs
 bench: .venv-bench/.done
 	.venv-bench/bin/python tests/benchmarks/bench_solver.py $(BENCH)
+
+# molecular dynamics of the phases and boundaries: hours; goes on where it was stopped
+atomistics: .venv-mlip/.done
+	.venv-mlip/bin/multiscale atomistics runs/llzo-lco-atomistics
+
+# tests that need the extra mlip (torch, mace-torch, chgnet …), in an environment of its own
+test-mlip: .venv-mlip/.done
+	.venv-mlip/bin/python -m pytest -q -n 2 --dist worksteal -m "mlip and not slow"
 
 test: check unit
 
@@ -74,6 +82,11 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 	done
 	touch $@
 
+.venv-mlip/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-mlip
+	.venv-mlip/bin/python -m pip install --quiet --editable '.[mlip,test]'
+	touch $@
+
 # the tests on the lowest versions that pyproject.toml allows
 lowest: $(BIN)/python
 	$(PYTHON) -m venv .venv-lowest
@@ -83,4 +96,4 @@ lowest: $(BIN)/python
 	.venv-lowest/bin/python -m pytest -q -n 2 -m "not slow"
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-lowest .venv-bench .venv-mlip .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

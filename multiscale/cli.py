@@ -328,6 +328,56 @@ def report(
 
 
 @app.command(
+    epilog="Examples: multiscale atomistics runs/llzo-lco-atomistics  ·  multiscale atomistics "
+    "runs/llzo-lco-atomistics --length-ps 200 --workers 2",
+    help="Run molecular dynamics of crystals and boundaries, and write property files.",
+)
+def atomistics(
+    place: Annotated[
+        Path, typer.Argument(help="A study folder or its atomistics.toml.", metavar="STUDY")
+    ],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trajectories at a time; all processors unless given.")
+    ] = None,
+    length_ps: Annotated[
+        float | None, typer.Option(min=0.1, help="Length of each run; longer ones go on.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Result folder; STUDY/results.")
+    ] = None,
+) -> None:
+    """Run an atomistic study, or what is left of it.
+
+    Parameters
+    ----------
+    place : pathlib.Path
+        A study folder or its file.
+    workers : int, optional
+        Trajectories at a time.
+    length_ps : float, optional
+        Length of each run [ps].
+    output : pathlib.Path, optional
+        Result folder.
+    """
+    from multiscale.atomistic_progress import Live, summary
+    from multiscale.atomistic_study import run_atomistic_study
+
+    console = _console()
+    with Live(console) as live:
+        outcomes = run_atomistic_study(
+            place, workers=workers, length_ps=length_ps, output=output, progress=live
+        )
+    failures = 0
+    for outcome in outcomes:
+        for line in summary(outcome):
+            console.print(escape(line), soft_wrap=True)
+        failures += len(outcome.failures)
+    if failures:
+        print(f"error: {failures} trajectories failed or are invalid (see above)", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command(
     epilog="Examples: multiscale solve image.tif --diffusivity 0=1e-12 --diffusivity 1=1e-14 "
     "--spacing 5e-9  ·  multiscale solve grains.h5 --dataset phases -d LLZO=7.4e-9cm2/s -d LCO=0",
     help="Solve for the effective diffusivity of a voxel image.",

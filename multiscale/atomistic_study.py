@@ -1,0 +1,434 @@
+"""From a study of cells and temperatures to property files.
+
+Every cell is drawn, relaxed, brought to its density at each temperature and run at constant volume;
+each trajectory is judged before a diffusivity is made from it; laws of all temperatures become
+files that ``multiscale run`` takes by name. Whatever is done lies in the study's folder, and a
+later call goes on from there, also after a kill, and also with longer runs than before.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read, write
+
+from multiscale.atomistics import crystals, density, dynamics, guard
+from multiscale.atomistics.potentials import Potential, load_potential, threads_for
+from multiscale.config.atomistics import (
+    AtomisticStudy,
+    CellPlan,
+    CrystalChoice,
+    PotentialChoice,
+    load_atomistic_study,
+)
+from multiscale.ensemble.execution import Outcome, default_workers, run_all
+from multiscale.errors import DynamicsError, InputError, PropertyError, StructureError, describe
+from multiscale.properties.from_dynamics import Found, Paths, bulk_diffusivity, read_paths
+from multiscale.provenance import config_hash, versions
+
+RELAXED_TO = 0.05
+"""Largest force of a relaxed cell [eV/Å]."""
+READABLE = (".cif", ".extxyz", ".xyz", ".vasp", ".xsf", ".res", ".traj")
+"""Files of structures that are read: none of them can run code."""
+PIECE = 25
+"""Frames between states on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trajectory.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        Of what.
+    realisation : int
+        Which drawing.
+    temperature : float
+        [K].
+    folder : pathlib.Path
+        Its own.
+    """
+
+    cell: CellPlan
+    realisation: int
+    temperature: float
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For messages and progress."""
+        return f"{self.cell.name} {self.temperature:g} K #{self.realisation}"
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """What became of one phase or boundary.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        Of what.
+    found : mapping of str to tuple of Found
+        By direction, one a temperature.
+    verdicts : mapping of str to guard.Verdict
+        By run.
+    failures : tuple of str
+        Runs that stopped or are invalid, and why.
+    file : pathlib.Path or None
+        Property file; None where there is no law.
+    reason : str
+        Why there is none.
+    """
+
+    cell: CellPlan
+    found: Mapping[str, tuple[Found, ...]]
+    verdicts: Mapping[str, guard.Verdict]
+    failures: tuple[str, ...]
+    file: Path | None
+    reason: str
+
+
+def jobs(study: AtomisticStudy, folder: Path) -> tuple[Job, ...]:
+    """List the trajectories of a study: first one of each, hot ones before cold ones.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    folder : pathlib.Path
+        For its results.
+
+    Returns
+    -------
+    tuple of Job
+        In the order they are run.
+    """
+    listed = [
+        Job(
+            cell,
+            realisation,
+            temperature,
+            folder / "md" / cell.name / f"{temperature:g}K-{realisation}",
+        )
+        for cell in study.cells
+        for realisation in range(cell.realisations)
+        for temperature in cell.temperatures
+    ]
+    place = {cell.name: number for number, cell in enumerate(study.cells)}
+    return tuple(
+        sorted(listed, key=lambda job: (job.realisation, -job.temperature, place[job.cell.name]))
+    )
+
+
+def run_atomistic_study(
+    place: str | Path,
+    *,
+    workers: int | None = None,
+    output: Path | None = None,
+    length_ps: float | None = None,
+    progress: Callable[[Outcome | None, tuple[Job, ...]], None] | None = None,
+) -> tuple[CellOutcome, ...]:
+    """Run a study, or what is left of it, and write its property files.
+
+    Parameters
+    ----------
+    place : str or pathlib.Path
+        Its folder or file.
+    workers : int, optional
+        Trajectories at a time; as many as there are processors unless given.
+    output : pathlib.Path, optional
+        For results; ``results`` beside the file unless given.
+    length_ps : float, optional
+        Length of each run in place of the study's [ps].
+    progress : callable, optional
+        Told the list of trajectories, and of each that ended.
+
+    Returns
+    -------
+    tuple of CellOutcome
+        One for each phase and boundary.
+
+    Raises
+    ------
+    StudyError, PotentialError, StructureError
+        If the study cannot be begun.
+    """
+    study = load_atomistic_study(place)
+    folder = output or study.path.parent / "results"
+    listed = jobs(study, folder)
+    check(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    if progress is not None:
+        progress(None, listed)
+    failed: dict[str, str] = {}
+
+    def on_done(outcome: Outcome) -> None:
+        if outcome.error:
+            failed[listed[outcome.index].name] = outcome.error
+        if progress is not None:
+            progress(outcome, listed)
+
+    count = min(workers or default_workers(), len(listed))
+    run_all(JobTask(study, listed, length_ps), range(len(listed)), workers=count, on_done=on_done)
+    return tuple(conclude(study, cell, listed, failed, folder) for cell in study.cells)
+
+
+def check(study: AtomisticStudy) -> None:
+    """See before anything is computed that potentials can be had and know the elements.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+
+    Raises
+    ------
+    PotentialError, StructureError
+        If not; one line.
+    """
+    for cell in study.cells:
+        if cell.kind == "bulk":
+            potential(cell.potential).check(draw(study, cell, 0))
+        else:
+            potential(cell.potential)
+        if cell.potential.guard is not None:
+            potential(PotentialChoice(cell.potential.guard, None, None))
+
+
+@functools.lru_cache(maxsize=8)
+def potential(choice: PotentialChoice) -> Potential:
+    """Load a potential once a process.
+
+    Parameters
+    ----------
+    choice : PotentialChoice
+        Which.
+
+    Returns
+    -------
+    Potential
+        Ready.
+    """
+    return load_potential(choice.name, sha256=choice.sha256)
+
+
+def draw(study: AtomisticStudy, cell: CellPlan, realisation: int) -> Atoms:
+    """Draw a cell that is not relaxed.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        Gives the seed.
+    cell : CellPlan
+        What to draw.
+    realisation : int
+        Which drawing.
+
+    Returns
+    -------
+    ase.Atoms
+        The same at each call.
+
+    Raises
+    ------
+    StructureError
+        If it cannot be built.
+    """
+    number = [one.name for one in study.cells].index(cell.name)
+    generator = np.random.default_rng([study.seed, number, realisation])
+    (choice,) = cell.crystals
+    if choice.file is not None:
+        return read_structure(choice.file) * cell.options["repeat"]
+    one = crystals.crystal(choice.name, **choice.options)
+    return crystals.build(one, cell.options["repeat"], generator)
+
+
+def read_structure(file: Path) -> Atoms:
+    """Read a periodic cell from a file.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        Of a kind that cannot run code.
+
+    Returns
+    -------
+    ase.Atoms
+        The cell.
+
+    Raises
+    ------
+    StructureError
+        If it is missing, of another kind, damaged, or not periodic.
+    """
+    if file.suffix not in READABLE:
+        raise StructureError(describe(file, f"a file of {', '.join(READABLE)}", file.suffix))
+    if not file.is_file():
+        raise StructureError(describe(file, "a structure", "no such file", "check its path"))
+    try:
+        atoms = read(file)
+    except Exception as error:  # whatever a reader raises on a damaged file
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StructureError(describe(file, "a structure", line)) from None
+    assert isinstance(atoms, Atoms)
+    if not atoms.pbc.all() or not np.isfinite(atoms.positions).all() or not atoms:
+        raise StructureError(describe(file, "a cell that is periodic along three axes", "another"))
+    return atoms
+
+
+@dataclass(frozen=True, slots=True)
+class JobTask:
+    """Runs one trajectory by its number; picklable.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    listed : tuple of Job
+        All trajectories.
+    length_ps : float or None
+        In place of the study's.
+    """
+
+    study: AtomisticStudy
+    listed: tuple[Job, ...]
+    length_ps: float | None
+
+    def __call__(self, index: int) -> None:
+        """Run it, or what is left of it, and judge it.
+
+        Parameters
+        ----------
+        index : int
+            Its number.
+
+        Raises
+        ------
+        DynamicsError
+            If it stops or is invalid.
+        """
+        threads_for(1)
+        job = self.listed[index]
+        length = 1000.0 * self.length_ps if self.length_ps else job.cell.length
+        perform(self.study, job, length)
+
+
+def perform(study: AtomisticStudy, job: Job, length: float) -> guard.Verdict:
+    """Relax, bring to density, run and judge.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    job : Job
+        Which trajectory.
+    length : float
+        After settling [fs].
+
+    Returns
+    -------
+    guard.Verdict
+        Valid.
+
+    Raises
+    ------
+    DynamicsError
+        If it stops or is invalid.
+    """
+    drives = potential(job.cell.potential)
+    start = relaxed(study, job, drives)
+    seed = int(np.random.default_rng([study.seed, 7, job.realisation]).integers(2**31))
+    given = {"timestep": study.timestep, "seed": seed, "mobile": job.cell.mobile}
+    if study.density > 0:
+        wanted = density.DensityPlan(
+            job.temperature, max(1, round(study.density / study.timestep)), **given
+        )
+        start = density.equilibrate(start, drives, wanted, job.folder / "density")
+    steps = round((study.settle + length) / study.timestep / study.every) * study.every
+    plan = dynamics.MDPlan(job.temperature, steps, every=study.every, **given)
+
+    def tell(now: dynamics.Progress) -> None:
+        dynamics.write_text(job.folder / "progress.json", json.dumps(asdict(now)))
+
+    dynamics.run_nvt(
+        start, drives, plan, job.folder, checkpoint_every=PIECE * study.every, report=tell
+    )
+    return judge(study, job)
+
+
+def judge(study: AtomisticStudy, job: Job) -> guard.Verdict:
+    """Judge a finished trajectory.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    job : Job
+        Which trajectory.
+
+    Returns
+    -------
+    guard.Verdict
+        Valid.
+
+    Raises
+    ------
+    DynamicsError
+        If it is not.
+    """
+    asked = job.cell.potential
+    teacher = None
+    if asked.guard is not None and asked.guard != asked.name:
+        teacher = potential(PotentialChoice(asked.guard, None, None))
+    verdict = guard.judge(
+        job.folder, potential(asked), teacher, mobile=job.cell.mobile, skip=study.settle
+    )
+    if not verdict.valid:
+        raise DynamicsError(
+            describe(job.name, "a framework on its plateau and forces of the teacher",
+                     "; ".join(verdict.faults), "no diffusivity is made from this run")
+        )  # fmt: skip
+    return verdict
+
+
+def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
+    """Relax a drawn cell, or read it if that was done.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    job : Job
+        Of which trajectory.
+    drives : Potential
+        What relaxes it.
+
+    Returns
+    -------
+    ase.Atoms
+        At rest.
+    """
+    file = job.folder.parent / f"relaxed-{job.realisation}.extxyz"
+    if not file.exists():
+        atoms = draw(study, job.cell, job.realisation)
+        drives.check(atoms)
+        found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
+        found.atoms.info = {
+            "energy_eV": found.energy, "force_eV_A": found.force, "converged": found.converged
+        }  # fmt: skip
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{job.folder.name}-{file.name}")
+        write(partial, found.atoms, format="extxyz")
+        partial.replace(file)
+    atoms = read(file, format="extxyz")
+    assert isinstance(atoms, Atoms)
+    return atoms

@@ -1,0 +1,188 @@
+"""A whole atomistic study with a toy potential: drawn, relaxed, run, judged, taken up again."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.io import write
+from ase.neighborlist import neighbor_list
+
+from multiscale import atomistic_study
+from multiscale.atomistics import dynamics, guard
+from multiscale.atomistics.potentials import Potential
+from multiscale.config.atomistics import load_atomistic_study
+from multiscale.errors import DynamicsError, StructureError, StudyError
+
+
+class Sponge(Calculator):
+    """Light particles that repel each other, among heavy ones tied to their places."""
+
+    implemented_properties = ("energy", "forces", "stress")
+    strength, size, tie = 0.05, 2.2, 2.0
+
+    def __init__(self):
+        super().__init__()
+        self.places = None
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        i, d, vector = neighbor_list("idD", atoms, 2 ** (1 / 6) * self.size)
+        six = (self.size / d) ** 6
+        energy = 0.5 * (4 * self.strength * (six**2 - six) + self.strength).sum()
+        slope = (4 * self.strength * (12 * six**2 - 6 * six) / d**2)[:, None]
+        forces = np.zeros((len(atoms), 3))
+        np.add.at(forces, i, -slope * vector)
+        stress = -np.einsum("pa,pb->ab", slope * vector, vector) / 2 / atoms.get_volume()
+        heavy = atoms.numbers > 10
+        if self.places is None:
+            self.places = np.round(atoms.cell.scaled_positions(atoms.positions) * 3) / 3
+        moved = atoms.positions - self.places @ atoms.cell.array
+        forces[heavy] -= self.tie * moved[heavy]
+        energy += 0.5 * self.tie * (moved[heavy] ** 2).sum()
+        self.results = {
+            "energy": energy, "forces": forces, "stress": stress.flat[[0, 4, 8, 5, 2, 1]]
+        }  # fmt: skip
+
+
+class Creeping(Sponge):
+    """A teacher that pulls elsewhere."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["forces"] = self.results["forces"] + 1.0
+
+
+def sponge():
+    """Simple cubic copper with lithium in its cages."""
+    cells = np.stack(np.meshgrid(*[np.arange(3.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    positions = 4.0 * np.concatenate([cells, cells + 0.5])
+    return Atoms("Cu27Li27", positions, cell=[12.0] * 3, pbc=True)
+
+
+STUDY = """
+[study]
+title = "Toy"
+question = "Does the chain hold?"
+seed = 5
+
+[potential]
+name = "toy"
+guard = "teacher"
+
+[dynamics]
+temperatures_K = [800, 1000, 1300]
+density_ps = 0.0
+settle_ps = 0.2
+length_ps = 1.6
+every_fs = 20
+
+[phases.sponge]
+title = "Copper sponge"
+file = "sponge.extxyz"
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A study folder whose potentials are toys."""
+    write(tmp_path / "sponge.extxyz", sponge())
+    (tmp_path / "atomistics.toml").write_text(STUDY)
+    makers = {"toy": Sponge, "teacher": Sponge, "liar": Creeping}
+
+    def potential(choice):
+        maker = makers[choice.name]
+        return Potential(choice.name, frozenset({"Cu", "Li"}), 4.0, {}, (maker,))
+
+    monkeypatch.setattr(atomistic_study, "potential", potential)
+    return tmp_path
+
+
+def edit(place, old, new):
+    file = place / "atomistics.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+class TestReading:
+    def test_what_a_study_says(self, place):
+        study = load_atomistic_study(place)
+        (cell,) = study.cells
+        assert cell.kind == "bulk"
+        assert cell.temperatures == (800, 1000, 1300)
+        assert cell.length == 1600.0
+        assert study.every == 10
+        assert cell.potential.guard == "teacher"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("length_ps = 1.6", "lenght_ps = 1.6", "length_ps"),
+            ("every_fs = 20", "every_fs = 15", "a multiple of timestep_fs"),
+            ("[800, 1000, 1300]", "[800, 800]", "each once"),
+            ("[800, 1000, 1300]", "[800, -1]", "> 0"),
+            ('file = "sponge.extxyz"', "", "either crystal or file"),
+            ('file = "sponge.extxyz"', 'file = "a.cif"\nlithium = 0.5', "no such key beside file"),
+            ("[phases.sponge]", '[phases."../x"]', "phases"),
+            ("seed = 5", "seed = -5", "seed"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, place, old, new, words):
+        edit(place, old, new)
+        with pytest.raises(StudyError, match=words) as caught:
+            load_atomistic_study(place)
+        assert "\n" not in str(caught.value)
+
+    def test_boundaries_name_known_phases(self, place):
+        more = '\n[boundaries.b]\ntitle = "b"\nbetween = ["sponge", "spong"]\nkind = "twin"\n'
+        edit(place, 'file = "sponge.extxyz"\n', 'file = "sponge.extxyz"\n' + more)
+        with pytest.raises(StudyError, match="this key for kind = 'twin'"):
+            load_atomistic_study(place)
+        edit(place, 'kind = "twin"\n', 'kind = "twin"\nplane = [1, 0, 0]\n')
+        with pytest.raises(StudyError, match="one of the phases sponge"):
+            load_atomistic_study(place)
+
+    def test_files_that_may_run_code_are_not_read(self, place):
+        with pytest.raises(StructureError, match=r"a file of \.cif"):
+            atomistic_study.read_structure(place / "cell.py")
+        (place / "bad.cif").write_text("data_\n_cell_length_a nonsense\n")
+        with pytest.raises(StructureError, match=r"bad\.cif"):
+            atomistic_study.read_structure(place / "bad.cif")
+
+
+def run_one(place, temperature=1300.0, length=1600.0):
+    study = load_atomistic_study(place)
+    listed = atomistic_study.jobs(study, place / "results")
+    (job,) = [one for one in listed if one.temperature == temperature]
+    return study, job, atomistic_study.perform(study, job, length)
+
+
+class TestRuns:
+    def test_hot_ones_come_first(self, place):
+        edit(place, "density_ps = 0.0", "density_ps = 0.0\nrealisations = 2")
+        listed = atomistic_study.jobs(load_atomistic_study(place), place / "results")
+        shown = [(one.realisation, one.temperature) for one in listed]
+        assert shown == [(0, 1300), (0, 1000), (0, 800), (1, 1300), (1, 1000), (1, 800)]
+        assert len({one.folder for one in listed}) == 6
+
+    def test_a_run_is_judged_and_a_longer_one_goes_on(self, place):
+        _, job, verdict = run_one(place, length=800.0)
+        assert verdict.valid
+        assert verdict.teacher == "teacher"
+        first = [one.positions for one in dynamics.frames(job.folder)]
+        run_one(place, length=1600.0)
+        longer = [one.positions for one in dynamics.frames(job.folder)]
+        assert len(longer) == 1 + 1800 / 20
+        np.testing.assert_array_equal(longer[: len(first)], first)
+        assert json.loads((job.folder / "progress.json").read_text())["step"] == 900
+
+    def test_a_run_that_left_its_teacher_is_invalid(self, place):
+        edit(place, 'guard = "teacher"', 'guard = "liar"')
+        with pytest.raises(DynamicsError, match="no diffusivity is made from this run"):
+            run_one(place, length=800.0)

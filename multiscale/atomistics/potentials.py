@@ -174,7 +174,7 @@ def load_potential(name: str, *, sha256: str | None = None, device: str | None =
                     "potential",
                     f"one of the students {', '.join(cards) or '(none is shipped)'}",
                     name,
-                    nearest(what, cards) if cards else "",
+                    nearest(name, [f"student:{one}" for one in cards]),
                 )
             )
     used = device or _best_device(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def slab_diffusivities(
                      "distance of the planes", f"{1e10 * width:.3g} Å", "use thicker grains")
         )  # fmt: skip
     found = {}
-    given = {"planes": planes, "width": width, "hop": hop}
+    given: dict[str, Any] = {"planes": planes, "width": width, "hop": hop}
     for direction, method in (
         ("along", partial(_along, **given)),
         ("across", partial(_across, **given, repeats=repeats)),

@@ -126,7 +126,7 @@ def main():
             found = students.errors(new, driver_of(work, step - 1, asked.device))
             print(f"round {step}: before training on its own cells {asdict(found)}", flush=True)
             log.open("a").write(json.dumps({"round": step, "before": asdict(found)}) + "\n")
-        cells += new
+        cells += [cell for cell in new if strength(cell) < given["strongest_eV_A"]]
         if model.exists():
             continue
         train, held_out = students.split(cells)
@@ -141,6 +141,11 @@ def main():
         )
     if asked.ship:
         ship(asked.family, family, source, cells, work, step, asked.device)
+
+
+def strength(cell):
+    """Root mean square of the teacher's forces: far from any crystal they are huge."""
+    return float(np.sqrt(np.mean(cell.arrays[students.FORCES] ** 2)))
 
 
 def driver_of(work, step, device):

@@ -69,7 +69,7 @@ def test_planes_may_lie_anywhere_and_atoms_outside_the_cell():
 def test_atoms_that_do_not_move_give_a_bound_and_the_reason():
     still = walkers(4, frames=200)
     frozen = Paths(still.positions[:1] + np.zeros((200, 1, 1)), still.interval, still.cell)
-    shaken = frozen.positions + np.random.default_rng(0).normal(scale=0.1e-10, size=(200, 60, 3))
+    shaken = frozen.positions + np.random.default_rng(0).normal(scale=0.1e-10, size=(200, 50, 3))
     found = slab_diffusivities([Paths(shaken, INTERVAL, still.cell)], 300.0, PLANES, WIDTH, HOP, 10)
     assert found["across"].bound
     assert "at least a hop" in found["across"].refused[0]

@@ -9,11 +9,11 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from multiscale.atomistic_study import CellOutcome, Job
 from multiscale.ensemble.execution import Outcome
-from multiscale.units import from_si
+from multiscale.units import ELEMENTARY_CHARGE, from_si
 
 LOOK_EVERY = 1.0
 """Seconds between looks at what running trajectories wrote."""
@@ -37,7 +37,7 @@ class Live:
         self.bars = Progress(*columns, console=console, transient=not console.is_terminal)
         self.listed: tuple[Job, ...] = ()
         self.whole = self.bars.add_task("trajectories", total=None, state="")
-        self.tasks: dict[int, int] = {}
+        self.tasks: dict[int, TaskID] = {}
         self.ended: set[int] = set()
         self.begin = time.time()
         self.stop = threading.Event()
@@ -125,7 +125,9 @@ def summary(outcome: CellOutcome) -> list[str]:
                 f"  {direction}, {one.temperature:g} K: {shown} cm²/s "
                 f"({one.runs} runs, {1e12 * one.duration:.3g} ps)"
             )
-    lines += [f"  {one}" for one in outcome.laws]
+    for direction, law in outcome.laws.items():
+        energy, error = (x / ELEMENTARY_CHARGE for x in (law.energy, law.energy_stderr))
+        lines.append(f"  {direction}: activation energy {energy:.3f} ± {error:.3f} eV")
     lines += [f"  failed: {one}" for one in outcome.failures]
     lines.append(f"  file: {outcome.file}" if outcome.file else f"  no file: {outcome.reason}")
     return lines

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,19 +19,19 @@ import numpy as np
 from ase import Atoms
 from ase.io import read, write
 
+from multiscale import atomistic_results as results
 from multiscale.atomistics import crystals, density, dynamics, guard
 from multiscale.atomistics.potentials import Potential, load_potential, threads_for
 from multiscale.config.atomistics import (
     AtomisticStudy,
     CellPlan,
-    CrystalChoice,
     PotentialChoice,
     load_atomistic_study,
 )
 from multiscale.ensemble.execution import Outcome, default_workers, run_all
-from multiscale.errors import DynamicsError, InputError, PropertyError, StructureError, describe
-from multiscale.properties.from_dynamics import Found, Paths, bulk_diffusivity, read_paths
-from multiscale.provenance import config_hash, versions
+from multiscale.errors import DynamicsError, PropertyError, StructureError, describe
+from multiscale.properties.arrhenius import ArrheniusLaw
+from multiscale.properties.from_dynamics import Found
 
 RELAXED_TO = 0.05
 """Largest force of a relaxed cell [eV/Å]."""
@@ -79,6 +78,8 @@ class CellOutcome:
         Of what.
     found : mapping of str to tuple of Found
         By direction, one a temperature.
+    laws : mapping of str to ArrheniusLaw
+        By direction.
     verdicts : mapping of str to guard.Verdict
         By run.
     failures : tuple of str
@@ -91,6 +92,7 @@ class CellOutcome:
 
     cell: CellPlan
     found: Mapping[str, tuple[Found, ...]]
+    laws: Mapping[str, ArrheniusLaw]
     verdicts: Mapping[str, guard.Verdict]
     failures: tuple[str, ...]
     file: Path | None
@@ -247,7 +249,8 @@ def draw(study: AtomisticStudy, cell: CellPlan, realisation: int) -> Atoms:
     generator = np.random.default_rng([study.seed, number, realisation])
     (choice,) = cell.crystals
     if choice.file is not None:
-        return read_structure(choice.file) * cell.options["repeat"]
+        whole: Atoms = read_structure(choice.file) * cell.options["repeat"]
+        return whole
     one = crystals.crystal(choice.name, **choice.options)
     return crystals.build(one, cell.options["repeat"], generator)
 
@@ -347,7 +350,7 @@ def perform(study: AtomisticStudy, job: Job, length: float) -> guard.Verdict:
     drives = potential(job.cell.potential)
     start = relaxed(study, job, drives)
     seed = int(np.random.default_rng([study.seed, 7, job.realisation]).integers(2**31))
-    given = {"timestep": study.timestep, "seed": seed, "mobile": job.cell.mobile}
+    given: dict[str, Any] = {"timestep": study.timestep, "seed": seed, "mobile": job.cell.mobile}
     if study.density > 0:
         wanted = density.DensityPlan(
             job.temperature, max(1, round(study.density / study.timestep)), **given
@@ -429,6 +432,58 @@ def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
         partial = file.with_name(f".{job.folder.name}-{file.name}")
         write(partial, found.atoms, format="extxyz")
         partial.replace(file)
-    atoms = read(file, format="extxyz")
-    assert isinstance(atoms, Atoms)
-    return atoms
+    stored = read(file, format="extxyz")
+    assert isinstance(stored, Atoms)
+    return stored
+
+
+def conclude(
+    study: AtomisticStudy,
+    cell: CellPlan,
+    listed: tuple[Job, ...],
+    failed: Mapping[str, str],
+    folder: Path,
+) -> CellOutcome:
+    """Make laws and a property file from the valid runs of one phase or boundary.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    cell : CellPlan
+        The phase or boundary.
+    listed : tuple of Job
+        All trajectories.
+    failed : mapping of str to str
+        Those that stopped or are invalid, with the reason.
+    folder : pathlib.Path
+        For results.
+
+    Returns
+    -------
+    CellOutcome
+        Also where there is no law; ``reason`` says why.
+    """
+    own = [job for job in listed if job.cell.name == cell.name]
+    good = [job for job in own if job.name not in failed]
+    verdicts = {job.name: judge(study, job) for job in good}
+    folders: dict[float, list[Path]] = {}
+    for job in sorted(good, key=lambda job: (job.temperature, job.realisation)):
+        folders.setdefault(job.temperature, []).append(job.folder)
+    found = results.bulk_found(cell, folders, study.settle)
+    origin = potential(cell.potential).origin
+    file: Path | None = None
+    laws: dict[str, ArrheniusLaw] = {}
+    reason = ""
+    try:
+        if not good:
+            raise PropertyError(describe(cell.name, "at least one valid run", "none"))
+        first = next(iter(dynamics.frames(good[0].folder)))
+        path = folder / "properties" / f"{cell.name}.toml"
+        file, laws = results.write_material(study, cell, origin, found, first, path)
+    except PropertyError as error:
+        reason = str(error)
+    failures = tuple(failed[job.name] for job in own if job.name in failed)
+    place = folder / f"{cell.name}.json"
+    results.record(place, study, cell, origin, found, laws, verdicts, failures)
+    return CellOutcome(cell, found, laws, verdicts, failures, file, reason)

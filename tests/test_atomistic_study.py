@@ -1,10 +1,8 @@
 """A whole atomistic study with a toy potential: drawn, relaxed, run, judged, taken up again."""
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +12,19 @@ from ase.io import write
 from ase.neighborlist import neighbor_list
 
 from multiscale import atomistic_study
-from multiscale.atomistics import dynamics, guard
+from multiscale.atomistics import dynamics
 from multiscale.atomistics.potentials import Potential
 from multiscale.config.atomistics import load_atomistic_study
 from multiscale.errors import DynamicsError, StructureError, StudyError
+from multiscale.properties import load
+from multiscale.units import ELEMENTARY_CHARGE
 
 
 class Sponge(Calculator):
     """Light particles that repel each other, among heavy ones tied to their places."""
 
     implemented_properties = ("energy", "forces", "stress")
-    strength, size, tie = 0.05, 2.2, 2.0
+    strength, size, tie = 0.05, 2.2, 6.0
 
     def __init__(self):
         super().__init__()
@@ -186,3 +186,55 @@ class TestRuns:
         edit(place, 'guard = "teacher"', 'guard = "liar"')
         with pytest.raises(DynamicsError, match="no diffusivity is made from this run"):
             run_one(place, length=800.0)
+
+
+class TestWhole:
+    """From the file to a property file that ``multiscale run`` could take."""
+
+    @pytest.fixture
+    def answered(self, place, monkeypatch):
+        pytest.importorskip("kinisi")
+        edit(place, "length_ps = 1.6", "length_ps = 6.0")
+        edit(place, "settle_ps = 0.2", "settle_ps = 1.5")
+        return place, atomistic_study.run_atomistic_study(place, workers=1)
+
+    @pytest.mark.mlip
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_property_file_comes_out(self, answered):
+        place, (outcome,) = answered
+        assert not outcome.failures
+        assert outcome.file == place / "results" / "properties" / "sponge.toml"
+        material = load(outcome.file)
+        hot = outcome.found["all"][-1]
+        assert hot.temperature == 1300
+        near = material.diffusivity(1300.0)
+        assert near.value == pytest.approx(hot.value, rel=0.3)
+        assert 1e-9 < near.value < 1e-6
+        stored = json.loads((place / "results" / "sponge.json").read_text())
+        assert stored["laws"]["all"]["energy_eV"] == pytest.approx(
+            outcome.laws["all"].energy / ELEMENTARY_CHARGE
+        )
+        assert all(one["valid"] for one in stored["verdicts"].values())
+
+    def test_invalid_runs_give_no_diffusivity(self, place):
+        edit(place, 'guard = "teacher"', 'guard = "liar"')
+        edit(place, "length_ps = 1.6", "length_ps = 0.6")
+        (outcome,) = atomistic_study.run_atomistic_study(place, workers=1)
+        assert len(outcome.failures) == 3
+        assert not outcome.found["all"]
+        assert outcome.file is None
+        assert "at least one valid run" in outcome.reason
+        assert not list((place / "results").glob("properties/*"))
+        assert json.loads((place / "results" / "sponge.json").read_text())["failures"]
+
+
+def test_the_command_line_tells_mistakes_in_one_line(tmp_path):
+    (tmp_path / "atomistics.toml").write_text(STUDY.replace("[dynamics]", "[dynamic]"))
+    command = [sys.executable, "-m", "multiscale", "atomistics"]
+    for place, words in ((tmp_path, "dynamic"), (tmp_path / "none", "no such file")):
+        done = subprocess.run(
+            [*command, str(place)], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1

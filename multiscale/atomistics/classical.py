@@ -25,7 +25,7 @@ from functools import cache
 from importlib import metadata
 from itertools import combinations_with_replacement
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from ase import Atoms, units
@@ -300,7 +300,10 @@ def relax(
         with _Lammps(potential, found, accuracy, leaning=shape == "tri") as engine:
             if shape is not None:
                 engine(f"fix box all box/relax {shape} 0.0 vmax 0.002")
-            engine(f"minimize 0.0 {force / 2.0!r} 2000 20000")
+                engine(f"minimize 0.0 {force / 2.0!r} 1000 10000")
+                engine("unfix box")
+            engine("min_style fire")  # goes by forces alone: energies of a mesh are not smooth
+            engine(f"minimize 0.0 {force / 2.0!r} 4000 10000")
             found.set_cell(engine.cell())
             found.set_positions(engine.positions(), apply_constraint=False)
         with _Lammps(potential, found, accuracy) as engine:  # the mesh of the new cell
@@ -363,7 +366,7 @@ class _Ions(Calculator):
         system_changes: object = all_changes,
     ) -> None:
         super().calculate(atoms, properties, system_changes)
-        given: Atoms = self.atoms
+        given = cast(Atoms, self.atoms)
         self.pairs.check(given)
         with _Lammps(self.pairs, given, self.accuracy) as engine:
             engine("run 0 post no")
@@ -478,8 +481,7 @@ class _Lammps:
         momenta: FloatArray | None,
         leaning: bool,
     ) -> None:
-        straight, self.turn = atoms.cell.standard_form()
-        edges = np.asarray(straight.array, dtype=float)
+        edges, self.turn = _upright(atoms.cell.array)
         masses = atoms.get_masses()
         kinds = sorted(set(zip(atoms.symbols, masses, strict=True)))
         number = {kind: n for n, kind in enumerate(kinds, start=1)}
@@ -543,6 +545,13 @@ class _Lammps:
         """Energy and forces as they are."""
         energy, forces = self.thermo("pe"), self.vectors("f")
         return SinglePointCalculator(atoms, energy=energy, forces=forces)
+
+
+def _upright(cell: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The cell with its first edge along x and its second beside it, and the turn back."""
+    turn, edges = np.linalg.qr(cell.T)
+    signs = np.sign(np.diag(edges))
+    return (signs[:, None] * edges).T, (turn * signs).T
 
 
 def _region(edges: FloatArray, leaning: bool) -> Iterator[str]:

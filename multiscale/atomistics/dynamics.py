@@ -35,6 +35,7 @@ from ase.io import iread, write
 from ase.md.bussi import Bussi
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from multiscale.atomistics.potentials import Potential
 from multiscale.errors import DynamicsError, InputError, StoreError, describe
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
 CLOSE = 0.55
 """Atoms nearer than this share of the sum of their covalent radii overlap."""
@@ -468,7 +470,7 @@ class _Check:
         energy = float(atoms.get_potential_energy())
         if not (np.isfinite(positions).all() and np.isfinite(energy)):
             raise DynamicsError(describe(place, "finite positions and energy", "others"))
-        first, second, apart = neighbor_list("ijd", atoms, self.longest)
+        first, second, apart = _pairs_within(atoms, self.longest)
         close = apart < CLOSE * (self.radii[first] + self.radii[second])
         if close.any():
             worst = int(np.argmin(np.where(close, apart, np.inf)))
@@ -503,6 +505,19 @@ class _Check:
                              f"{away:.2f} Å", "it melts: lower the temperature or check the "
                              "potential")
                 )  # fmt: skip
+
+
+def _pairs_within(atoms: Atoms, reach: float) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of near atoms and their distances; by a tree where the cell is a box."""
+    edges = atoms.cell.lengths()
+    if not atoms.cell.orthorhombic or reach > 0.5 * edges.min():
+        first, second, apart = neighbor_list("ijd", atoms, reach)
+        return first, second, apart
+    inside = (atoms.get_scaled_positions() % 1.0) * edges
+    tree = cKDTree(inside, boxsize=edges)
+    first, second = tree.query_pairs(reach, output_type="ndarray").T
+    vector = inside[second] - inside[first]
+    return first, second, np.linalg.norm(vector - edges * np.round(vector / edges), axis=1)
 
 
 def _frame(atoms: Atoms, step: int) -> Atoms:

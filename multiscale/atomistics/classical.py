@@ -35,7 +35,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from multiscale.atomistics.dynamics import MDPlan, Progress, State, draw_momenta, drive
-from multiscale.atomistics.pairs import PairPotential
+from multiscale.atomistics.pairs import Buckingham, Morse, PairPotential
 from multiscale.atomistics.potentials import Potential
 from multiscale.errors import (
     ConvergenceError,
@@ -573,23 +573,27 @@ def _wrap(positions: FloatArray, edges: FloatArray) -> tuple[FloatArray, NDArray
 
 def _interactions(potential: PairPotential, kinds: list[str]) -> Iterator[str]:
     """Commands that state all pairs; one fused style where there is no Morse."""
-    mixed, reach = bool(potential.morse), f"{potential.cutoff!r}"
-    if mixed:
-        yield f"pair_style hybrid/overlay coul/long {reach} buck {reach} morse {reach}"
-        yield "pair_coeff * * coul/long"
-    else:
+    reach = f"{potential.cutoff!r}"
+    if not potential.morse:
         yield f"pair_style buck/coul/long {reach}"
-    for first, second in combinations_with_replacement(range(len(kinds)), 2):
-        pair = min(kinds[first], kinds[second]), max(kinds[first], kinds[second])
-        place = f"pair_coeff {first + 1} {second + 1}"
-        buck, morse = potential.buckingham.get(pair), potential.morse.get(pair)
-        if buck is not None or not mixed:
-            a, rho, c = (0.0, 1.0, 0.0) if buck is None else (
-                buck.strength, buck.length, buck.dispersion)  # fmt: skip
-            yield f"{place} {'buck ' if mixed else ''}{a!r} {rho!r} {c!r}"
-        if morse is not None:
-            yield f"{place} morse {morse.depth!r} {morse.steepness!r} {morse.distance!r}"
+        for place, pair in _places(kinds):
+            terms = potential.buckingham.get(pair, Buckingham(0.0, 1.0, 0.0))
+            yield f"{place} {terms.strength!r} {terms.length!r} {terms.dispersion!r}"
+    else:
+        yield f"pair_style hybrid/overlay coul/long {reach} morse {reach} buck {reach}"
+        yield "pair_coeff * * coul/long"
+        for place, pair in _places(kinds):
+            bond = potential.morse.get(pair, Morse(0.0, 1.0, 1.0))
+            terms = potential.buckingham.get(pair, Buckingham(0.0, 1.0, 0.0))
+            yield f"{place} morse {bond.depth!r} {bond.steepness!r} {bond.distance!r}"
+            yield f"{place} buck {terms.strength!r} {terms.length!r} {terms.dispersion!r}"
     yield "pair_modify shift yes"
+
+
+def _places(kinds: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for i, j in combinations_with_replacement(range(len(kinds)), 2):
+        first, second = sorted((kinds[i], kinds[j]))
+        yield f"pair_coeff {i + 1} {j + 1}", (first, second)
 
 
 def _known(shape: str) -> None:

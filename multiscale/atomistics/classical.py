@@ -141,11 +141,12 @@ def run_lammps(
     DynamicsError
         If atoms overlap, the framework melts, or energy drifts.
     """
-    _library()
+    named = as_potential(potential, accuracy=plan.accuracy)
+    potential.check(atoms)
     with _Thermostatted(potential, plan) as engine:
         return drive(
             atoms,
-            potential,
+            named,
             plan,
             folder,
             engine.begin,

@@ -21,7 +21,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -171,7 +171,7 @@ def run_nvt(
 
 def drive(
     atoms: Atoms,
-    potential: _Checks,
+    potential: Potential,
     plan: MDPlan,
     folder: Path,
     start: Callable[[State], Engine],
@@ -185,7 +185,7 @@ def drive(
     ----------
     atoms : ase.Atoms
         Where it starts; velocities are drawn.
-    potential : Potential or PairPotential
+    potential : Potential
         What drives it: checks the cell, and is named in ``run.json``.
     plan : MDPlan
         Temperature, length, sampling.
@@ -274,18 +274,6 @@ class Engine(Protocol):
         state : State
             As on disk.
         """
-
-
-class _Checks(Protocol):
-    """A potential, whatever evaluates it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def origin(self) -> Mapping[str, str]: ...
-
-    def check(self, atoms: Atoms) -> None: ...
 
 
 class _Newton:
@@ -552,7 +540,7 @@ def _replace(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _claim(folder: Path, atoms: Atoms, potential: _Checks, plan: MDPlan) -> None:
+def _claim(folder: Path, atoms: Atoms, potential: Potential, plan: MDPlan) -> None:
     """See that a folder is empty or holds this very run."""
     asked: dict[str, Any] = {
         "plan": {key: value for key, value in asdict(plan).items() if key != "steps"},

@@ -88,7 +88,7 @@ class PairPotential:
     Parameters
     ----------
     name : str
-        As it was asked for.
+        Of the set, or of its file.
     title : str
         What it describes.
     charges : mapping of str to float
@@ -212,7 +212,7 @@ def load_pairs(what: str | Path) -> PairPotential:
             )  # fmt: skip
         with resources.as_file(SHIPPED / f"{what}.toml") as path:
             return _read(path, what)
-    return _read(Path(what), str(what))
+    return _read(Path(what), Path(what).stem)
 
 
 def shipped_pairs() -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Rigid ions in LAMMPS: energies by independent sums, dynamics, restart, runs that must stop."""
 
+import json
 import os
 import signal
 import subprocess
@@ -303,6 +304,7 @@ class TestDynamics:
 class TestRestart:
     def test_a_run_in_two_parts_is_the_run_in_one_to_the_last_bit(self, tmp_path):
         whole = run(tmp_path / "one")
+        assert json.loads((whole / "run.json").read_text())["potential"]["lammps"]
         run(tmp_path / "two", steps=20)
         parts = run(tmp_path / "two")
         assert np.array_equal(positions(whole), positions(parts))

@@ -59,6 +59,7 @@ class TestShipped:
 class TestFiles:
     def test_numbers_arrive(self, tmp_path):
         pairs = load_pairs(written(tmp_path))
+        assert pairs.name == "salt"
         assert pairs.elements == {"Na", "Cl"}
         assert pairs.buckingham[("Cl", "Na")] == Buckingham(1000.0, 0.3, 5.0)
         assert pairs.morse[("Cl", "Cl")] == Morse(0.1, 1.5, 3.5)

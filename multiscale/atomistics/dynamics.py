@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -35,12 +35,17 @@ from ase.io import iread, write
 from ase.md.bussi import Bussi
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from multiscale.atomistics.potentials import Potential
 from multiscale.errors import DynamicsError, InputError, StoreError, describe
 from multiscale.provenance import config_hash
 
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
 CLOSE = 0.55
 """Atoms nearer than this share of the sum of their covalent radii overlap."""
@@ -153,54 +158,146 @@ def run_nvt(
     DynamicsError
         If atoms overlap, the framework melts, or energy drifts.
     """
+    return drive(
+        atoms,
+        potential,
+        plan,
+        folder,
+        lambda state: _Newton(state, potential.calculator(), plan),
+        checkpoint_every=checkpoint_every,
+        report=report,
+    )
+
+
+def drive(
+    atoms: Atoms,
+    potential: Potential,
+    plan: MDPlan,
+    folder: Path,
+    start: Callable[[State], Engine],
+    *,
+    checkpoint_every: int,
+    report: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Let an engine run: frames, states on disk, and the checks that stop it.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Where it starts; velocities are drawn.
+    potential : Potential
+        What drives it: checks the cell, and is named in ``run.json``.
+    plan : MDPlan
+        Temperature, length, sampling.
+    folder : pathlib.Path
+        Of this run alone.
+    start : callable
+        Makes the engine from the state that it goes on from, with energy and forces of
+        ``state.atoms`` known.
+    checkpoint_every : int
+        Steps between states on disk: a multiple of ``plan.every``.
+    report : callable, optional
+        Called at each checkpoint.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds another run.
+    DynamicsError
+        If atoms overlap, the framework melts, or energy drifts.
+    """
     potential.check(atoms)
     if checkpoint_every % plan.every:
         raise InputError(
             describe("checkpoint_every", f"a multiple of {plan.every}", checkpoint_every)
         )
     _claim(folder, atoms, potential, plan)
-    state = _State.of(folder, atoms, plan)
+    state = State.of(folder, atoms, plan)
     if state.step >= plan.steps:
         return folder
-    moving = state.atoms
-    moving.calc = potential.calculator()
-    motion = Bussi(
-        moving,
-        plan.timestep * units.fs,
-        plan.temperature,
-        plan.thermostat_time * units.fs,
-        rng=state.generator,
-    )
-    motion.transferred_energy = state.transferred
+    engine = start(state)
     check = CrystalCheck(atoms, plan.mobile, plan.temperature, plan.timestep)
     began, first = time.monotonic(), state.step
-    frames: list[Atoms] = [_frame(moving, state.step, plan)] if state.step == 0 else []
+    frames: list[Atoms] = [_frame(state.atoms, state.step, plan)] if state.step == 0 else []
     while state.step < plan.steps:
         wanted = min(plan.every, plan.steps - state.step)
-        for _ in range(wanted):
-            motion.step()
+        engine.advance(state, wanted)
         state.step += wanted
-        state.transferred = motion.transferred_energy
-        check(moving, state.step, state.gained())
-        frames.append(_frame(moving, state.step, plan))
+        check(state.atoms, state.step, state.gained())
+        frames.append(_frame(state.atoms, state.step, plan))
         if state.step % checkpoint_every == 0 or state.step >= plan.steps:
             _write_piece(folder, state.pieces, frames)
             state.pieces += 1
             frames = []
             state.write(folder)
+            if state.step < plan.steps:
+                engine.rest(state)
             if report is not None:
-                seconds = max(time.monotonic() - began, 1e-9)
-                pace = (state.step - first) / seconds
-                report(
-                    Progress(
-                        state.step,
-                        plan.steps,
-                        float(moving.get_temperature()),
-                        pace * plan.timestep * 1e-6 * 86400,
-                        (plan.steps - state.step) / pace,
-                    )
-                )
+                report(_progress(state, plan, state.step - first, time.monotonic() - began))
     return folder
+
+
+def _progress(state: State, plan: MDPlan, done: int, seconds: float) -> Progress:
+    pace = done / max(seconds, 1e-9)
+    return Progress(
+        state.step,
+        plan.steps,
+        float(state.atoms.get_temperature()),
+        pace * plan.timestep * 1e-6 * 86400,
+        (plan.steps - state.step) / pace,
+    )
+
+
+class Engine(Protocol):
+    """What moves atoms."""
+
+    def advance(self, state: State, steps: int) -> None:
+        """Move ``state.atoms`` on, and account for the thermostat in ``state.transferred``.
+
+        Parameters
+        ----------
+        state : State
+            Atoms with energy and forces, before and after.
+        steps : int
+            Time steps.
+        """
+
+    def rest(self, state: State) -> None:
+        """Go on as if taken up again from the state that was just written.
+
+        Parameters
+        ----------
+        state : State
+            As on disk.
+        """
+
+
+class _Newton:
+    """Velocity Verlet of ase with Bussi's thermostat."""
+
+    def __init__(self, state: State, calculator: Calculator, plan: MDPlan) -> None:
+        state.atoms.calc = calculator
+        self.motion = Bussi(
+            state.atoms,
+            plan.timestep * units.fs,
+            plan.temperature,
+            plan.thermostat_time * units.fs,
+            rng=state.generator,
+        )
+        self.motion.transferred_energy = state.transferred
+
+    def advance(self, state: State, steps: int) -> None:
+        for _ in range(steps):
+            self.motion.step()
+        state.transferred = self.motion.transferred_energy
+
+    def rest(self, state: State) -> None:
+        """Nothing is kept but the state."""
 
 
 def frames(folder: Path) -> Iterator[Atoms]:
@@ -224,8 +321,24 @@ def frames(folder: Path) -> Iterator[Atoms]:
 
 
 @dataclass(slots=True)
-class _State:
-    """What a run needs to go on."""
+class State:
+    """What a run needs to go on.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Positions [Å], never wrapped, and momenta.
+    generator : numpy.random.Generator
+        Of the thermostat.
+    step, pieces : int
+        Time steps done, and pieces of the trajectory on disk.
+    transferred : float
+        What the thermostat gave [eV].
+    conserved : float
+        The conserved quantity where the run began [eV]; NaN before.
+    start : (n, 3) ndarray
+        Positions where the run began [Å].
+    """
 
     atoms: Atoms
     generator: np.random.Generator
@@ -235,8 +348,28 @@ class _State:
     conserved: float
 
     @classmethod
-    def of(cls, folder: Path, atoms: Atoms, plan: MDPlan) -> _State:
-        """Take up the state in a folder, or draw velocities."""
+    def of(cls, folder: Path, atoms: Atoms, plan: MDPlan) -> State:
+        """Take up the state in a folder, or draw velocities.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Of the run.
+        atoms : ase.Atoms
+            Where it starts.
+        plan : MDPlan
+            Temperature and seed.
+
+        Returns
+        -------
+        State
+            Without a calculator.
+
+        Raises
+        ------
+        StoreError
+            If the state on disk cannot be read.
+        """
         moving = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
         moving.set_masses(atoms.get_masses())
         moving.set_constraint(FixCom())
@@ -272,7 +405,13 @@ class _State:
         return (conserved - self.conserved) / len(moving)
 
     def write(self, folder: Path) -> None:
-        """Store it whole."""
+        """Store it whole.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Of the run.
+        """
         store(
             folder / "state.npz",
             positions=self.atoms.get_positions(),
@@ -283,6 +422,32 @@ class _State:
             transferred=self.transferred,
             conserved=self.conserved,
         )
+
+
+def draw_momenta(
+    masses: FloatArray, temperature: float, generator: np.random.Generator
+) -> FloatArray:
+    """Draw momenta from the Maxwell distribution; the centre of mass rests.
+
+    Parameters
+    ----------
+    masses : (n,) ndarray
+        [u].
+    temperature : float
+        [K].
+    generator : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    (n, 3) ndarray
+        In the units of ase, √(u eV).
+    """
+    weights = masses[:, None]
+    spread = np.sqrt(weights * units.kB * temperature)
+    momenta: FloatArray = spread * generator.standard_normal((len(masses), 3))
+    momenta -= weights * (momenta.sum(axis=0) / weights.sum())
+    return momenta
 
 
 class CrystalCheck:
@@ -330,7 +495,7 @@ class CrystalCheck:
         energy = float(atoms.get_potential_energy())
         if not (np.isfinite(positions).all() and np.isfinite(energy)):
             raise DynamicsError(describe(place, "finite positions and energy", "others"))
-        first, second, apart = neighbor_list("ijd", atoms, self.longest)
+        first, second, apart = _pairs_within(atoms, self.longest)
         close = apart < CLOSE * (self.radii[first] + self.radii[second])
         if close.any():
             worst = int(np.argmin(np.where(close, apart, np.inf)))
@@ -374,10 +539,7 @@ def maxwell_boltzmann(atoms: Atoms, temperature: float, generator: np.random.Gen
     generator : numpy.random.Generator
         Draws them.
     """
-    masses = atoms.get_masses()[:, None]
-    spread = np.sqrt(masses * units.kB * temperature)
-    momenta = spread * generator.standard_normal((len(atoms), 3))
-    momenta -= masses * (momenta.sum(axis=0) / masses.sum())
+    momenta = draw_momenta(atoms.get_masses(), temperature, generator)
     atoms.set_momenta(momenta, apply_constraint=False)
 
 
@@ -407,6 +569,19 @@ def write_text(path: Path, text: str) -> None:
         Its content.
     """
     _replace(path, text.encode())
+
+
+def _pairs_within(atoms: Atoms, reach: float) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of near atoms and their distances; by a tree where the cell is a box."""
+    edges = atoms.cell.lengths()
+    if not atoms.cell.orthorhombic or reach > 0.5 * edges.min():
+        first, second, apart = neighbor_list("ijd", atoms, reach)
+        return first, second, apart
+    inside = (atoms.get_scaled_positions() % 1.0) * edges
+    tree = cKDTree(inside, boxsize=edges)
+    first, second = tree.query_pairs(reach, output_type="ndarray").T
+    vector = inside[second] - inside[first]
+    return first, second, np.linalg.norm(vector - edges * np.round(vector / edges), axis=1)
 
 
 def _frame(atoms: Atoms, step: int, plan: MDPlan) -> Atoms:

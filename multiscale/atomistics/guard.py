@@ -37,6 +37,8 @@ FORCE_ERROR = 0.25
 """Largest root mean square difference of a force component to the teacher's [eV/Å]."""
 DISAGREEMENT = 0.25
 """Largest root mean square spread of a force component within a committee [eV/Å]."""
+SHORTEST = 3000.0
+"""Length of a run that can be judged: an eighth of it is longer than vibrations last [fs]."""
 LOOKS = 6
 """Frames the teacher is asked about."""
 
@@ -129,12 +131,18 @@ def judge(
     Raises
     ------
     DynamicsError
-        If there are too few frames to tell.
+        If there are too few frames, or the run is too short, to tell.
     """
     stored = folder / "guard.json"
     some = [one for one in frames(folder) if float(one.info.get("time", 0.0)) >= skip]
     if len(some) < 16:
         raise DynamicsError(describe(folder, "at least 16 frames", len(some), "run longer"))
+    length = float(some[-1].info["time"]) - float(some[0].info["time"])
+    if length < SHORTEST:
+        raise DynamicsError(
+            describe(folder, f"at least {SHORTEST / 1000:g} ps after settling",
+                     f"{length / 1000:g} ps", "run longer")
+        )  # fmt: skip
     asked: dict[str, Any] = {
         "frames": len(some),
         "looks": looks if teacher is not None else 0,

@@ -105,32 +105,55 @@ class Potential:
         StructureError
             If the cell is so thin that atoms see their own images.
         """
-        unknown = sorted(set(atoms.get_chemical_symbols()) - self.elements)
-        if unknown:
-            known = ", ".join(sorted(self.elements, key=lambda one: atomic_numbers[one])[:12])
-            raise PotentialError(
-                describe(
-                    f"potential {self.name}",
-                    f"elements it knows ({known}{', …' if len(self.elements) > 12 else ''})",
-                    ", ".join(unknown),
-                    "choose another potential",
-                )
+        check_cell(self.name, self.elements, self.cutoff, atoms)
+
+
+def check_cell(name: str, elements: frozenset[str], cutoff: float, atoms: Atoms) -> None:
+    """Check that a potential can be asked about a cell.
+
+    Parameters
+    ----------
+    name : str
+        Of the potential.
+    elements : frozenset of str
+        Elements it knows.
+    cutoff : float
+        How far it sees [Å].
+    atoms : ase.Atoms
+        A periodic cell.
+
+    Raises
+    ------
+    PotentialError
+        If it lacks an element.
+    StructureError
+        If the cell is so thin that atoms see their own images.
+    """
+    unknown = sorted(set(atoms.get_chemical_symbols()) - elements)
+    if unknown:
+        known = ", ".join(sorted(elements, key=lambda one: atomic_numbers[one])[:12])
+        raise PotentialError(
+            describe(
+                f"potential {name}",
+                f"elements it knows ({known}{', …' if len(elements) > 12 else ''})",
+                ", ".join(unknown),
+                "choose another potential",
             )
-        width = 1.0 / np.linalg.norm(np.linalg.pinv(atoms.cell.array), axis=0)
-        thin = min(
-            (float(w) for w, repeats in zip(width, atoms.pbc, strict=True) if repeats),
-            default=np.inf,
         )
-        if thin < self.cutoff:
-            raise StructureError(
-                describe(
-                    "cell",
-                    f"at least {self.cutoff:.3g} Å between opposite faces, "
-                    f"the cutoff of {self.name}",
-                    f"{thin:.3g} Å",
-                    "repeat the cell",
-                )
+    width = 1.0 / np.linalg.norm(np.linalg.pinv(atoms.cell.array), axis=0)
+    thin = min(
+        (float(w) for w, repeats in zip(width, atoms.pbc, strict=True) if repeats),
+        default=np.inf,
+    )
+    if thin < cutoff:
+        raise StructureError(
+            describe(
+                "cell",
+                f"at least {cutoff:.3g} Å between opposite faces, the cutoff of {name}",
+                f"{thin:.3g} Å",
+                "repeat the cell",
             )
+        )
 
 
 def load_potential(name: str, *, sha256: str | None = None, device: str | None = None) -> Potential:

@@ -16,6 +16,7 @@ from ase import units
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.io import read
+from ase.neighborlist import neighbor_list
 
 from multiscale.atomistics import dynamics
 from multiscale.atomistics.potentials import Potential
@@ -137,6 +138,18 @@ def virial_temperature(frames):
 
 
 class TestStops:
+    def test_near_pairs_in_a_box_are_those_of_ase(self):
+        atoms = copper()
+        atoms.rattle(0.4, seed=2)
+        atoms.positions += [31.0, -17.0, 0.0]
+        found = dynamics._pairs_within(atoms, 2.6)
+        first, second, apart = neighbor_list("ijd", atoms, 2.6)
+        once = first < second
+        assert len(found[2]) == once.sum() > 50
+        assert np.sort(found[2]) == pytest.approx(np.sort(apart[once]), abs=1e-9)
+        pairs = {tuple(sorted(one)) for one in zip(*found[:2], strict=True)}
+        assert pairs == set(zip(first[once], second[once], strict=True))
+
     def test_overlap(self, tmp_path):
         atoms = copper()
         atoms.positions[1] = atoms.positions[0] + [0.6, 0.0, 0.0]

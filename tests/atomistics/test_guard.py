@@ -41,7 +41,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("md")
     atoms = bulk("Cu", "fcc", a=3.6, cubic=True) * (2, 2, 2)
     atoms = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
-    plan = dynamics.MDPlan(500.0, 400, timestep=4.0, every=10, seed=1, mobile="Au")
+    plan = dynamics.MDPlan(500.0, 800, timestep=4.0, every=20, seed=1, mobile="Au")
     dynamics.run_nvt(atoms, potential(), plan, folder, checkpoint_every=100)
     return folder
 
@@ -133,6 +133,8 @@ def test_a_verdict_is_stored_and_found_again(run):
     assert asked
 
 
-def test_too_few_frames_are_refused(run):
+def test_too_short_runs_are_refused(run):
+    with pytest.raises(DynamicsError, match="at least 3 ps after settling"):
+        guard.judge(run, potential(), None, mobile="Au", skip=400.0)
     with pytest.raises(DynamicsError, match="at least 16 frames"):
-        guard.judge(run, potential(), None, mobile="Au", skip=1500.0)
+        guard.judge(run, potential(), None, mobile="Au", skip=3000.0)

@@ -26,6 +26,8 @@ HOPS = 100
 """Hops tried for each drawn atom before a drawing is given up."""
 DRAWINGS = 8
 """Drawings begun anew before the crystal is given up."""
+NEARER = (1.0, 0.9, 0.8, 0.7)
+"""Shares of the distance to keep that are tried one after the other at boundaries."""
 ASTRAY = 0.05
 """Share of hops that go anywhere, to get out of dead ends."""
 
@@ -102,7 +104,7 @@ class Crystal:
         for site in self.sites:
             if not site.drawn:
                 (element,) = site.species
-                points = self._points(site)
+                points = self.points(site)
                 atoms += Atoms([element] * len(points), scaled_positions=points, cell=self.cell)
         return atoms
 
@@ -120,12 +122,24 @@ class Crystal:
         kind: list[int] = []
         for number, site in enumerate(self.sites):
             if site.drawn:
-                points = self._points(site)
+                points = self.points(site)
                 atoms += Atoms("X" * len(points), scaled_positions=points, cell=self.cell)
                 kind += [number] * len(points)
         return atoms, np.array(kind, np.intp)
 
-    def _points(self, site: Site) -> FloatArray:
+    def points(self, site: Site) -> FloatArray:
+        """Points of a site in the conventional cell.
+
+        Parameters
+        ----------
+        site : Site
+            One of its sites.
+
+        Returns
+        -------
+        (n, 3) ndarray
+            Fractional coordinates.
+        """
         points, _ = Spacegroup(self.space_group).equivalent_sites([site.position], symprec=1e-4)
         return np.asarray(points, dtype=float)
 
@@ -314,6 +328,83 @@ def build(
     return whole
 
 
+def fill(
+    framework: Atoms,
+    points: Atoms,
+    kind: NDArray[np.intp],
+    shares: Mapping[int, Mapping[str, float]],
+    charges: Mapping[str, float],
+    closest: float,
+    generator: np.random.Generator,
+    mobile: str = "Li",
+) -> Atoms:
+    """Fill partly occupied sites about a framework such that all is neutral.
+
+    Parameters
+    ----------
+    framework : ase.Atoms
+        What is there.
+    points : ase.Atoms
+        Sites to fill, of the same cell.
+    kind : (n,) ndarray of int
+        Kind of each site.
+    shares : mapping of int to mapping of str to float
+        Occupancies of each kind.
+    charges : mapping of str to float
+        Formal charge of each element.
+    closest : float
+        Drawn atoms of one element keep this far from each other [Å].
+    generator : numpy.random.Generator
+        Draws the sites.
+    mobile : str, optional
+        Element whose number makes it neutral; the others keep their occupancies.
+
+    Returns
+    -------
+    ase.Atoms
+        Sorted by element.
+
+    Raises
+    ------
+    StructureError
+        If no number of mobile ions that the sites can hold makes it neutral.
+    GenerationError
+        If atoms stay closer to each other than they may.
+    """
+    places = {number: int(np.count_nonzero(kind == number)) for number in np.unique(kind).tolist()}
+    wanted: dict[int, dict[str, int]] = {number: {} for number in places}
+    for number, count in places.items():
+        for element, share in shares[number].items():
+            if element != mobile:
+                wanted[number][element] = int(np.floor(share * count + 0.5))
+    total = sum(charges[symbol] for symbol in framework.get_chemical_symbols())
+    total += sum(charges[name] * n for parts in wanted.values() for name, n in parts.items())
+    count = int(np.floor(-total / charges[mobile] + 0.5))
+    room = {number: places[number] - sum(parts.values()) for number, parts in wanted.items()}
+    usual = {number: shares[number].get(mobile, 0.0) * places[number] for number in places}
+    free = sum(size for number, size in room.items() if usual[number] > 0)
+    if not 0 <= count <= free:
+        raise StructureError(
+            describe("boundary", f"0 … {free} {mobile} on its sites", f"{count} to be neutral",
+                     "try another translation or termination")
+        )  # fmt: skip
+    for number, some in _apportion(count, usual).items():
+        wanted[number][mobile] = min(some, room[number])
+    left = count - sum(parts.get(mobile, 0) for parts in wanted.values())
+    for number in sorted(places, key=lambda n: -usual[n]):
+        more = min(left, room[number] - wanted[number].get(mobile, 0)) if usual[number] else 0
+        wanted[number][mobile] = wanted[number].get(mobile, 0) + more
+        left -= more
+    filled = _draw_closer(points, kind, wanted, closest, generator)
+    taken = filled != ""
+    whole = framework + Atoms(
+        filled[taken].tolist(), positions=points.positions[taken], cell=framework.cell
+    )
+    ordered: Atoms = whole[np.argsort(whole.get_chemical_symbols(), kind="stable")]
+    ordered.positions = wrap_positions(ordered.positions, ordered.cell)
+    return ordered
+
+
 def check_neutral(atoms: Atoms, charges: Mapping[str, float], place: str) -> None:
     """Check that formal charges add up to nothing.
 
@@ -356,7 +447,7 @@ def _numbers(
     for site in one.sites:
         if not site.drawn:
             (element,) = site.species
-            count = len(one._points(site)) * int(np.prod(repeat))
+            count = len(one.points(site)) * int(np.prod(repeat))
             held[element] = held.get(element, 0) + count
     wanted: dict[int, dict[str, int]] = {number: {} for number in places}
     for element, amount in one.formula.items():
@@ -399,13 +490,14 @@ def _draw(
     wanted: Mapping[int, Mapping[str, int]],
     closest: float,
     generator: np.random.Generator,
+    drawings: int = DRAWINGS,
 ) -> NDArray[np.str_]:
     """Give each site an element or none, such that atoms of one keep their distance."""
     near = csr_array((len(points), len(points)))
     if closest > 0:
         first, second = neighbor_list("ij", points, closest)
         near = csr_array((np.ones(first.size), (first, second)), shape=near.shape)
-    for _ in range(DRAWINGS):
+    for _ in range(drawings):
         element = np.full(len(points), "", dtype="U2")
         for number, parts in wanted.items():
             places = generator.permutation(np.flatnonzero(kind == number))
@@ -419,10 +511,26 @@ def _draw(
         describe(
             "drawn sites",
             f"atoms at least {closest:g} Å from each other",
-            f"closer ones in {DRAWINGS} drawings",
+            f"closer ones in {drawings} drawings",
             "lower the occupancies",
         )
     )
+
+
+def _draw_closer(
+    points: Atoms,
+    kind: NDArray[np.intp],
+    wanted: Mapping[int, Mapping[str, int]],
+    closest: float,
+    generator: np.random.Generator,
+) -> NDArray[np.str_]:
+    """Let atoms come closer to each other where a boundary leaves no other way."""
+    for share in NEARER[:-1]:
+        try:
+            return _draw(points, kind, wanted, share * closest, generator, 1)
+        except GenerationError:
+            continue
+    return _draw(points, kind, wanted, NEARER[-1] * closest, generator)
 
 
 def _part(
@@ -436,23 +544,26 @@ def _part(
     A crowded atom goes where it has the fewest close neighbours, now and then anywhere.
     """
     names = [name for name in np.unique(element).tolist() if name]
+    crowds = {name: near @ (element == name).astype(float) for name in names}
+    start, ends = near.indptr, near.indices
     for _ in range(HOPS * (1 + int(np.count_nonzero(element != "")))):
-        crowds = {name: near @ (element == name).astype(float) for name in names}
-        crowded = [
-            int(site)
-            for name in names
-            for site in np.flatnonzero((element == name) & (crowds[name] > 0))
-        ]
-        if not crowded:
+        crowded = np.concatenate(
+            [np.flatnonzero((element == name) & (crowds[name] > 0)) for name in names]
+        )
+        if not crowded.size:
             return True
-        site = crowded[generator.integers(len(crowded))]
+        site = int(crowded[generator.integers(crowded.size)])
         vacant = np.flatnonzero((element == "") & (kind == kind[site]))
         if not vacant.size:
             return False
         name = str(element[site])
+        crowd = crowds[name]
         element[site] = ""
+        crowd[ends[start[site] : start[site + 1]]] -= 1.0
         if generator.random() > ASTRAY:
-            crowd = (near @ (element == name).astype(float))[vacant]
-            vacant = vacant[crowd == crowd.min()]
-        element[vacant[generator.integers(vacant.size)]] = name
+            least = crowd[vacant]
+            vacant = vacant[least == least.min()]
+        chosen = int(vacant[generator.integers(vacant.size)])
+        element[chosen] = name
+        crowd[ends[start[chosen] : start[chosen + 1]]] += 1.0
     return False

@@ -63,7 +63,12 @@ class Relaxed:
 
 
 def relax(
-    atoms: Atoms, calculator: Calculator, *, fmax: float = 0.05, steps: int = 300, cell: bool = True
+    atoms: Atoms,
+    calculator: Calculator,
+    *,
+    fmax: float = 0.05,
+    steps: int = 300,
+    along: tuple[int, int, int] | None = None,
 ) -> Relaxed:
     """Let atoms, and the cell, go downhill.
 
@@ -77,8 +82,8 @@ def relax(
         Largest force (and its counterpart for the cell) at which it ends [eV/Å].
     steps : int, optional
         At most.
-    cell : bool, optional
-        Whether the cell relaxes too.
+    along : tuple of int, optional
+        Axes (1 or 0 each) along which the cell relaxes; its whole shape unless given.
 
     Returns
     -------
@@ -92,7 +97,8 @@ def relax(
     """
     moving = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
     moving.calc = calculator
-    optimiser = FIRE(FrechetCellFilter(moving) if cell else moving, logfile=None)
+    mask = [1] * 6 if along is None else [*along, 0, 0, 0]
+    optimiser = FIRE(FrechetCellFilter(moving, mask=mask) if any(mask) else moving, logfile=None)
     done = bool(optimiser.run(fmax=fmax, steps=steps))
     energy = float(moving.get_potential_energy())
     swollen = moving.get_volume() / atoms.get_volume() - 1.0

@@ -495,15 +495,7 @@ class CrystalCheck:
         energy = float(atoms.get_potential_energy())
         if not (np.isfinite(positions).all() and np.isfinite(energy)):
             raise DynamicsError(describe(place, "finite positions and energy", "others"))
-        first, second, apart = _pairs_within(atoms, self.longest)
-        close = apart < CLOSE * (self.radii[first] + self.radii[second])
-        if close.any():
-            worst = int(np.argmin(np.where(close, apart, np.inf)))
-            pair = "–".join(atoms.symbols[k] for k in (first[worst], second[worst]))
-            raise DynamicsError(
-                describe(place, "atoms apart from each other", f"{pair} at {apart[worst]:.2f} Å",
-                         "the start was not relaxed, or the potential does not know this")
-            )  # fmt: skip
+        self.overlaps(atoms, place)
         temperature = float(atoms.get_temperature())
         if step * self.timestep > 200.0 and temperature > HOT * self.temperature:
             raise DynamicsError(
@@ -525,6 +517,31 @@ class CrystalCheck:
                              f"{away:.2f} Å", "it melts: lower the temperature or check the "
                              "potential")
                 )  # fmt: skip
+
+    def overlaps(self, atoms: Atoms, place: str) -> None:
+        """See that no two atoms overlap.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            Of the same elements as at the start.
+        place : str
+            What it is called in the message.
+
+        Raises
+        ------
+        DynamicsError
+            If two do.
+        """
+        first, second, apart = _pairs_within(atoms, self.longest)
+        close = apart < CLOSE * (self.radii[first] + self.radii[second])
+        if close.any():
+            worst = int(np.argmin(np.where(close, apart, np.inf)))
+            pair = "–".join(atoms.symbols[k] for k in (first[worst], second[worst]))
+            raise DynamicsError(
+                describe(place, "atoms apart from each other", f"{pair} at {apart[worst]:.2f} Å",
+                         "the start was not relaxed, or the potential does not know this")
+            )  # fmt: skip
 
 
 def maxwell_boltzmann(atoms: Atoms, temperature: float, generator: np.random.Generator) -> None:

@@ -49,7 +49,7 @@ def test_relaxation_finds_the_lattice_constant_of_the_potential():
 def test_relaxation_says_when_it_is_not_done():
     start = copper()
     start.rattle(0.1, seed=1)
-    found = density.relax(start, EMT(), fmax=1e-4, steps=3, cell=False)
+    found = density.relax(start, EMT(), fmax=1e-4, steps=3, along=(0, 0, 0))
     assert not found.converged
     assert found.steps == 3
     assert found.force > 1e-4

@@ -10,13 +10,22 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.io import read
 
 from multiscale.atomistics import dynamics, guard
 from multiscale.config.atomistics import AtomisticStudy, CellPlan
 from multiscale.errors import PropertyError, describe
 from multiscale.properties.arrhenius import ArrheniusLaw, fit_arrhenius
-from multiscale.properties.from_dynamics import Found, Paths, bulk_diffusivity, read_paths
-from multiscale.properties.writing import material_file
+from multiscale.properties.from_dynamics import (
+    ANGSTROM,
+    Found,
+    Paths,
+    bulk_diffusivity,
+    read_paths,
+)
+from multiscale.properties.profile import disorder, slab_width
+from multiscale.properties.slab import slab_diffusivities
+from multiscale.properties.writing import boundary_file, material_file
 from multiscale.provenance import Estimate, config_hash, versions
 from multiscale.units import ELEMENTARY_CHARGE
 
@@ -213,6 +222,166 @@ def write_material(
         note=f"chi squared a degree of freedom {law.chi_squared:.2g}",
     )  # fmt: skip
     return path, {main: law}
+
+
+def crystals_of(cell: CellPlan, folder: Path) -> list[Atoms]:
+    """Cells at rest of the phases beside a boundary.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        The boundary.
+    folder : pathlib.Path
+        Of the study's results.
+
+    Returns
+    -------
+    list of ase.Atoms
+        One for each phase.
+
+    Raises
+    ------
+    PropertyError
+        If a phase has not been relaxed.
+    """
+    found = []
+    for name in dict.fromkeys(cell.between):
+        file = folder / "md" / name / "relaxed-0.extxyz"
+        if not file.exists():
+            raise PropertyError(describe(cell.name, f"the phase {name} at rest", "none yet"))
+        atoms = read(file, format="extxyz")
+        assert isinstance(atoms, Atoms)
+        larger: Atoms = atoms * (2, 2, 2)
+        found.append(larger)
+    return found
+
+
+def measured_width(
+    cell: CellPlan, run: Path, settle: float, known: Mapping[str, Any], crystals: Sequence[Atoms]
+) -> Estimate:
+    """Width of a boundary, as the study gives it or from its disorder.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        The boundary.
+    run : pathlib.Path
+        A valid run of it.
+    settle : float
+        Beginning that is left out [fs].
+    known : mapping
+        Its planes.
+    crystals : sequence of ase.Atoms
+        What its grains are made of.
+
+    Returns
+    -------
+    Estimate
+        [m].
+    """
+    if "width_nm" in cell.options:
+        return Estimate(1e-9 * cell.options["width_nm"], float("nan"), "m", "given in the study")
+    some = [one for one in dynamics.frames(run) if float(one.info["time"]) >= settle]
+    mean = some[0].copy()
+    mean.positions = np.mean([one.positions for one in some], axis=0)
+    which, value = disorder(mean, crystals, cell.mobile)
+    height = float(mean.cell.array[2, 2])
+    found = slab_width(
+        ANGSTROM * mean.positions[which, 2], value, ANGSTROM * height, known["planes"]
+    )
+    return Estimate(found.value, found.stderr, "m", "integral breadth of the framework's disorder")
+
+
+def boundary_found(
+    cell: CellPlan,
+    folders: Mapping[float, Sequence[Path]],
+    settle: float,
+    planes: Sequence[float],
+    width: Estimate,
+) -> dict[str, tuple[Found, ...]]:
+    """Estimate a boundary's diffusivities at all temperatures.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        The boundary.
+    folders : mapping of float to sequence of pathlib.Path
+        Valid runs by temperature [K].
+    settle : float
+        Beginning of each that is left out [fs].
+    planes : sequence of float
+        Where they are, as shares of the cell's height.
+    width : Estimate
+        Of the slab [m].
+
+    Returns
+    -------
+    dict of str to tuple of Found
+        ``"across"`` and ``"along"``, and the same beyond the slab.
+    """
+    found: dict[str, list[Found]] = {}
+    for temperature, some in folders.items():
+        runs = [read_paths(one, cell.mobile, settle) for one in some]
+        for name, one in slab_diffusivities(runs, temperature, planes, width.value).items():
+            found.setdefault(name, []).append(one)
+    return {name: tuple(some) for name, some in found.items()}
+
+
+def write_boundary(
+    study: AtomisticStudy,
+    cell: CellPlan,
+    origin: Mapping[str, str],
+    found: Mapping[str, Sequence[Found]],
+    width: Estimate,
+    known: Mapping[str, Any],
+    path: Path,
+) -> tuple[Path, dict[str, ArrheniusLaw]]:
+    """Write a boundary's property file.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    cell : CellPlan
+        The boundary.
+    origin : mapping of str to str
+        Of the potential.
+    found : mapping of str to sequence of Found
+        By direction.
+    width : Estimate
+        Of the slab [m].
+    known : mapping
+        Area, energy, what it is.
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The file.
+    laws : dict of str to ArrheniusLaw
+        What is in it.
+
+    Raises
+    ------
+    PropertyError
+        If there is no law along or across.
+    """
+    laws = {name: law_of(found[name]) for name in ("across", "along")}
+    energy = Estimate(float(known["boundary_energy_J_m2"]), float("nan"), "J/m2", "one cell")
+    words = ", ".join(
+        f"{key} {known[key]}"
+        for key in ("sigma", "axis", "plane", "planes", "kind")
+        if key in known
+    )
+    boundary_file(
+        path, title=cell.title, between=(cell.between[0], cell.between[1]),
+        description=f"Computed by `multiscale atomistics`: {words}. {study.question}",
+        source=source_of(study, cell, origin, found["along"]), width=width,
+        across=laws["across"], along=laws["along"], boundary_energy=energy,
+        notes={"width": width.source},
+    )  # fmt: skip
+    return path, laws
 
 
 def record(

@@ -9,8 +9,9 @@ later call goes on from there, also after a kill, and also with longer runs than
 from __future__ import annotations
 
 import functools
+import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from multiscale import atomistic_results as results
-from multiscale.atomistics import crystals, density, dynamics, guard
+from multiscale.atomistics import boundaries, crystals, density, dynamics, guard
 from multiscale.atomistics.potentials import Potential, load_potential, threads_for
 from multiscale.config.atomistics import (
     AtomisticStudy,
@@ -29,7 +30,14 @@ from multiscale.config.atomistics import (
     load_atomistic_study,
 )
 from multiscale.ensemble.execution import Outcome, default_workers, run_all
-from multiscale.errors import DynamicsError, PropertyError, StructureError, describe
+from multiscale.errors import (
+    DynamicsError,
+    GenerationError,
+    MultiscaleError,
+    PropertyError,
+    StructureError,
+    describe,
+)
 from multiscale.properties.arrhenius import ArrheniusLaw
 from multiscale.properties.from_dynamics import Found
 
@@ -37,6 +45,8 @@ RELAXED_TO = 0.05
 """Largest force of a relaxed cell [eV/Å]."""
 READABLE = (".cif", ".extxyz", ".xyz", ".vasp", ".xsf", ".res", ".traj")
 """Files of structures that are read: none of them can run code."""
+GAPS = (0.0, 0.5, 1.0)
+"""Room added at each boundary, tried with every translation [Å]."""
 PIECE = 25
 """Frames between states on disk."""
 
@@ -247,12 +257,109 @@ def draw(study: AtomisticStudy, cell: CellPlan, realisation: int) -> Atoms:
     """
     number = [one.name for one in study.cells].index(cell.name)
     generator = np.random.default_rng([study.seed, number, realisation])
+    if cell.kind != "bulk":
+        return next(boundary_candidates(cell, generator)).atoms
     (choice,) = cell.crystals
     if choice.file is not None:
         whole: Atoms = read_structure(choice.file) * cell.options["repeat"]
         return whole
     one = crystals.crystal(choice.name, **choice.options)
     return crystals.build(one, cell.options["repeat"], generator)
+
+
+def boundary_candidates(
+    cell: CellPlan, generator: np.random.Generator
+) -> Iterator[boundaries.BoundaryCell]:
+    """Build a boundary with other translations and gaps.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        The boundary.
+    generator : numpy.random.Generator
+        Draws partly occupied sites.
+
+    Yields
+    ------
+    boundaries.BoundaryCell
+        Those that can be filled.
+
+    Raises
+    ------
+    StructureError
+        If none can.
+    """
+    asked = cell.options
+    sides = [crystals.crystal(one.name, **one.options) for one in cell.crystals]
+    count, steps = 0, range(asked["translations"])
+    last: MultiscaleError | None = None
+    for gap, a, b in itertools.product(GAPS, steps, steps):
+        given: dict[str, Any] = {
+            "thickness": asked["thickness_A"], "gap": gap,
+            "translation": (a / asked["translations"], b / asked["translations"]),
+        }  # fmt: skip
+        cut = asked["termination"]
+        try:
+            if cell.kind == "coincidence":
+                made = boundaries.coincidence(
+                    sides[0], asked["sigma"], asked["axis"], asked["plane"], generator,
+                    cut=cut, **given,
+                )  # fmt: skip
+            elif cell.kind == "twin":
+                made = boundaries.twin(sides[0], asked["plane"], generator, cut=cut, **given)
+            else:
+                made = boundaries.interface(
+                    sides[0], sides[-1], asked["planes"], generator, cuts=(cut, 0),
+                    max_strain=asked["max_strain"], **given,
+                )  # fmt: skip
+        except (StructureError, GenerationError) as error:
+            last = error
+            continue
+        count += 1
+        yield made
+    if not count:
+        raise StructureError(
+            describe(cell.name, "a boundary that can be filled", last, "allow more translations")
+        )
+
+
+def relaxed_boundary(
+    study: AtomisticStudy, job: Job, drives: Potential
+) -> tuple[Atoms, dict[str, Any]]:
+    """Relax the candidates of a boundary and keep the lowest.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    job : Job
+        Of which trajectory.
+    drives : Potential
+        What relaxes it.
+
+    Returns
+    -------
+    atoms : ase.Atoms
+        At rest.
+    known : dict
+        Planes, area, energy, what it is.
+    """
+    calculator = drives.calculator()
+    phases = {cell.name: cell for cell in study.cells if cell.kind == "bulk"}
+    bulk = []
+    for name in dict.fromkeys(job.cell.between):
+        rest = density.relax(draw(study, phases[name], job.realisation), calculator, fmax=0.1)
+        bulk.append((rest.atoms, rest.energy))
+    number = [one.name for one in study.cells].index(job.cell.name)
+    generator = np.random.default_rng([study.seed, number, job.realisation])
+    best, energies = boundaries.lowest(boundary_candidates(job.cell, generator), calculator, bulk)
+    known = {
+        "planes": list(best.cell.planes), "area_A2": best.cell.area,
+        "boundary_energy_J_m2": best.energy, "force_eV_A": best.force,
+        "candidates_J_m2": [None if np.isnan(one) else one for one in energies],
+        **best.cell.detail,
+    }  # fmt: skip
+    return best.cell.atoms, known
 
 
 def read_structure(file: Path) -> Atoms:
@@ -403,6 +510,22 @@ def judge(study: AtomisticStudy, job: Job) -> guard.Verdict:
     return verdict
 
 
+def relaxed_file(job: Job) -> Path:
+    """Where a relaxed cell lies; what is known of it lies beside, as JSON.
+
+    Parameters
+    ----------
+    job : Job
+        Of which trajectory.
+
+    Returns
+    -------
+    pathlib.Path
+        An extended XYZ file.
+    """
+    return job.folder.parent / f"relaxed-{job.realisation}.extxyz"
+
+
 def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
     """Relax a drawn cell, or read it if that was done.
 
@@ -420,17 +543,19 @@ def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
     ase.Atoms
         At rest.
     """
-    file = job.folder.parent / f"relaxed-{job.realisation}.extxyz"
+    file = relaxed_file(job)
     if not file.exists():
-        atoms = draw(study, job.cell, job.realisation)
-        drives.check(atoms)
-        found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
-        found.atoms.info = {
-            "energy_eV": found.energy, "force_eV_A": found.force, "converged": found.converged
-        }  # fmt: skip
         file.parent.mkdir(parents=True, exist_ok=True)
+        if job.cell.kind == "bulk":
+            atoms = draw(study, job.cell, job.realisation)
+            drives.check(atoms)
+            found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
+            rest, known = found.atoms, {"energy_eV": found.energy, "force_eV_A": found.force}
+        else:
+            rest, known = relaxed_boundary(study, job, drives)
+        dynamics.write_text(file.with_suffix(".json"), json.dumps(known, indent=1))
         partial = file.with_name(f".{job.folder.name}-{file.name}")
-        write(partial, found.atoms, format="extxyz")
+        write(partial, rest, format="extxyz")
         partial.replace(file)
     stored = read(file, format="extxyz")
     assert isinstance(stored, Atoms)
@@ -470,7 +595,7 @@ def conclude(
     folders: dict[float, list[Path]] = {}
     for job in sorted(good, key=lambda job: (job.temperature, job.realisation)):
         folders.setdefault(job.temperature, []).append(job.folder)
-    found = results.bulk_found(cell, folders, study.settle)
+    found: dict[str, tuple[Found, ...]] = {}
     origin = potential(cell.potential).origin
     file: Path | None = None
     laws: dict[str, ArrheniusLaw] = {}
@@ -478,9 +603,17 @@ def conclude(
     try:
         if not good:
             raise PropertyError(describe(cell.name, "at least one valid run", "none"))
-        first = next(iter(dynamics.frames(good[0].folder)))
         path = folder / "properties" / f"{cell.name}.toml"
-        file, laws = results.write_material(study, cell, origin, found, first, path)
+        if cell.kind == "bulk":
+            found = results.bulk_found(cell, folders, study.settle)
+            first = next(iter(dynamics.frames(good[0].folder)))
+            file, laws = results.write_material(study, cell, origin, found, first, path)
+        else:
+            known = json.loads((relaxed_file(good[0])).with_suffix(".json").read_text())
+            pure = results.crystals_of(cell, folder)
+            width = results.measured_width(cell, good[0].folder, study.settle, known, pure)
+            found = results.boundary_found(cell, folders, study.settle, known["planes"], width)
+            file, laws = results.write_boundary(study, cell, origin, found, width, known, path)
     except PropertyError as error:
         reason = str(error)
     failures = tuple(failed[job.name] for job in own if job.name in failed)

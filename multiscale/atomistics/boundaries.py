@@ -93,6 +93,7 @@ class _Grain:
     layers: int
     spacing: float  # of lattice planes along the normal
     offset: float = 0.0  # of the cut from the origin of the crystal, along the normal
+    aside: tuple[float, float] = (0.0, 0.0)  # shift in the plane
 
     @property
     def height(self) -> float:
@@ -230,12 +231,17 @@ def _two_of_one(
     lattice = primitive_vectors(one)
     first, second = _common_vectors(lattice, turn @ lattice.T, normal)
     frame = _frame(first, second, normal)
-    grains = []
+    grains: list[_Grain] = []
     for way in (np.eye(3), turn):
         own = way.T @ normal
         spacing, end = _spacing(lattice, own), _chosen(one, own, cut)
         layers = max(1, math.ceil(thickness / spacing - 1e-9))
-        grains.append(_Grain(one, frame @ way, layers, spacing, end.offset))
+        offset, aside = end.offset, (0.0, 0.0)
+        if grains and np.allclose(own, -normal):  # a mirror image: the same cut from the other side
+            offset = -grains[0].offset % spacing
+            drop = layers * spacing + grains[0].offset + offset
+            aside = _aside(lattice @ (frame @ way).T, drop)
+        grains.append(_Grain(one, frame @ way, layers, spacing, offset, aside))
         detail["termination"] = end.name
     vectors = np.array([frame @ first, frame @ second])
     detail |= {
@@ -560,35 +566,40 @@ def _spacing(lattice: FloatArray, normal: FloatArray) -> float:
     return float(found[found > 1e-4 * np.abs(lattice).max()].min())
 
 
+def _aside(lattice: FloatArray, drop: float) -> tuple[float, float]:
+    """Shift in the plane of the shortest lattice vector that goes down by so much."""
+    steps = np.arange(-12, 13)
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3) @ lattice
+    down = grid[np.abs(grid[:, 2] + drop) < 1e-4]
+    x, y, _ = down[np.linalg.norm(down[:, :2], axis=1).argmin()]
+    return float(x), float(y)
+
+
 def _match(
     first: FloatArray, second: FloatArray, max_strain: float, max_area: float
 ) -> tuple[FloatArray, FloatArray]:
     """Find a common cell of two lattices of a plane, and the strain of the second."""
     areas = [abs(np.linalg.det(one)) for one in (first, second)]
-    best = (math.inf, math.inf)
-    found: tuple[FloatArray, FloatArray] | None = None
-    for one, other in itertools.product(
-        range(1, int(max_area / areas[0]) + 1), range(1, int(max_area / areas[1]) + 1)
-    ):
-        if abs(one * areas[0] / (other * areas[1]) - 1) > 2.2 * max_strain:
-            continue
-        targets = [turn @ cell for cell in _reduced_cells(first, one) for turn in BASES]
-        for cell in _reduced_cells(second, other):
-            for target in targets:
-                strain = np.linalg.solve(
-                    cell, target
-                ).T  # takes the second's vectors to the first's
-                values = np.linalg.svd(strain, compute_uv=False)
-                size = float(np.abs(values - 1).max())
-                key = (round(one * areas[0], 6), size)
-                if size <= max_strain and key < best:
-                    best, found = key, (np.asarray(target, float), np.asarray(strain, float))
-    if found is None:
-        raise StructureError(
-            describe("interface", f"a common cell within {max_strain:g} strain and {max_area:g} Å²",
-                     "none", "allow more strain or area, or choose other planes")
-        )  # fmt: skip
-    return found
+    most = [int(max_area / area) for area in areas]
+    pairs = sorted(
+        (one, other)
+        for one, other in itertools.product(range(1, most[0] + 1), range(1, most[1] + 1))
+        if abs(one * areas[0] / (other * areas[1]) - 1) <= 2.2 * max_strain
+    )
+    for one, some in itertools.groupby(pairs, key=lambda pair: pair[0]):
+        cells = [turn @ cell for cell in _reduced_cells(first, one) for turn in BASES]
+        targets = np.array(cells)[:, None]
+        others = np.array([cell for _, other in some for cell in _reduced_cells(second, other)])
+        strains = np.linalg.solve(np.broadcast_to(others, (len(cells), *others.shape)), targets)
+        values = np.linalg.svd(strains, compute_uv=False)
+        size = np.abs(values - 1.0).max(axis=2)
+        if size.min() <= max_strain:
+            best, other = np.unravel_index(int(size.argmin()), size.shape)
+            return cells[best], np.asarray(strains[best, other].T)  # the second's to the first's
+    raise StructureError(
+        describe("interface", f"a common cell within {max_strain:g} strain and {max_area:g} Å²",
+                 "none", "allow more strain or area, or choose other planes")
+    )  # fmt: skip
 
 
 def _reduced_cells(vectors: FloatArray, multiple: int) -> Iterator[FloatArray]:
@@ -664,6 +675,7 @@ def _assemble(
     frameworks, sites, kinds, sides = [], [], [], []
     for side, (grain, moved) in enumerate(zip(grains, (np.zeros(3), shift), strict=True)):
         fixed, ghosts, kind = _parts(grain.crystal)
+        moved = moved + np.array([*grain.aside, 0.0])
         where, which = _cut(grain, vectors, fixed, fixed.positions)
         _see_count(grain, fixed, vectors, len(where))
         frameworks.append(
@@ -762,7 +774,7 @@ def _populate(
         for k in np.unique(label)
     )
     count = int(np.count_nonzero(whole.symbols == MOBILE))
-    if abs(count / bulk - 1.0) > OFF_COMPOSITION:
+    if abs(count - bulk) > OFF_COMPOSITION * bulk:
         raise StructureError(
             describe("boundary", f"about {bulk:.0f} Li", f"{count} to be neutral",
                      "try another translation")

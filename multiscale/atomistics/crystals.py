@@ -544,6 +544,8 @@ def _part(
     A crowded atom goes where it has the fewest close neighbours, now and then anywhere.
     """
     names = [name for name in np.unique(element).tolist() if name]
+    if not names:
+        return True
     crowds = {name: near @ (element == name).astype(float) for name in names}
     start, ends = near.indptr, near.indices
     for _ in range(HOPS * (1 + int(np.count_nonzero(element != "")))):

@@ -1,20 +1,18 @@
 """Bring a cell to the density it has at a temperature and no pressure.
 
-The shape of the cell is that of the relaxed structure at rest; its volume moves with the atoms by
-Langevin dynamics of both, and the mean over the second half of the run is kept. The thermostat
-of this stage slows diffusion; nothing but the volume is taken from it.
+The shape of the cell is that of the relaxed structure at rest; its volume follows the pressure by
+stochastic cell rescaling, which has no inertia that could overshoot and gives the right
+fluctuations, under the thermostat of :mod:`~multiscale.atomistics.dynamics`. The mean volume over
+the second half of the run is kept.
 
 References
 ----------
-Quigley & Probert, J. Chem. Phys. 120, 11432 (2004), 10.1063/1.1755657 (barostat);
-Leimkuhler & Matthews, J. Chem. Phys. 138, 174102 (2013), 10.1063/1.4802990 (integrator);
-Tadmor & Miller, Modeling Materials (2011), and ase.filters.FrechetCellFilter (relaxation).
+Bernetti & Bussi, J. Chem. Phys. 153, 114107 (2020), 10.1063/5.0020514 (barostat).
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -23,7 +21,7 @@ import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.filters import FrechetCellFilter
-from ase.md.langevinbaoab import LangevinBAOAB
+from ase.md.bussi import Bussi
 from ase.optimize import FIRE
 from numpy.typing import NDArray
 
@@ -33,6 +31,12 @@ from multiscale.errors import DynamicsError, StoreError, StructureError, describ
 
 FloatArray = NDArray[np.float64]
 
+COMPRESSIBILITY = 1.6
+"""Of a stiff crystal, 1/(100 GPa); sets how fast the volume follows, not where to [Å³/eV]."""
+BETWEEN = 5
+"""Time steps between two changes of the volume."""
+FASTEST = 0.01
+"""Largest change of ln V at once: the first pressures of a cold cell are high."""
 SWOLLEN = 0.25
 """A volume this much above or below the relaxed one ends the run: the crystal is lost."""
 
@@ -182,17 +186,19 @@ def equilibrate(
     moving = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
     generator = np.random.default_rng([plan.seed, 1])
     file = folder / "density.npz"
-    volumes, barostat = _take_up(file, moving, generator, plan)
+    volumes = _take_up(file, moving, generator, plan)
     check = CrystalCheck(atoms, plan.mobile, plan.temperature, plan.timestep)
     if len(volumes) < plan.steps:
-        motion = _motion(moving, potential, plan, generator, barostat)
+        motion = _motion(moving, potential, plan, generator)
         while len(volumes) < plan.steps:
             motion.step()
+            if (len(volumes) + 1) % BETWEEN == 0:
+                _rescale(moving, plan, generator)
             volumes.append(float(moving.get_volume()))
             if len(volumes) % checkpoint_every == 0 or len(volumes) == plan.steps:
                 check(moving, len(volumes), None)
                 _see_volume(moving, atoms, len(volumes))
-                _write(file, moving, generator, plan, volumes, (motion.p_eps, motion.force_eps))
+                _write(file, moving, generator, plan, volumes)
     mean = float(np.mean(volumes[len(volumes) // 2 :]))
     dense = Atoms(moving.symbols, moving.positions, cell=moving.cell, pbc=True)
     dense.set_cell(moving.cell.array * (mean / moving.get_volume()) ** (1 / 3), scale_atoms=True)
@@ -200,37 +206,37 @@ def equilibrate(
 
 
 def _motion(
-    moving: Atoms,
-    potential: Potential,
-    plan: DensityPlan,
-    generator: np.random.Generator,
-    barostat: tuple[float, float] | None,
-) -> LangevinBAOAB:
+    moving: Atoms, potential: Potential, plan: DensityPlan, generator: np.random.Generator
+) -> Bussi:
     moving.calc = potential.calculator()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Using heuristic P_mass")
-        motion = LangevinBAOAB(
-            moving,
-            plan.timestep * units.fs,
-            temperature_K=plan.temperature,
-            externalstress=0.0,
-            hydrostatic=True,
-            T_tau=plan.thermostat_time * units.fs,
-            P_tau=plan.barostat_time * units.fs,
-            rng=generator,
-        )
-    if barostat is not None:
-        motion.p_eps, motion.force_eps = barostat
-    return motion
+    return Bussi(
+        moving,
+        plan.timestep * units.fs,
+        plan.temperature,
+        plan.thermostat_time * units.fs,
+        rng=generator,
+    )
+
+
+def _rescale(moving: Atoms, plan: DensityPlan, generator: np.random.Generator) -> None:
+    """Let the volume follow the pressure for the steps between two calls (Eq. 8 of the source)."""
+    pressure = -float(moving.get_stress(voigt=True, include_ideal_gas=True)[:3].mean())
+    time = BETWEEN * plan.timestep / plan.barostat_time
+    noise = 2.0 * units.kB * plan.temperature * COMPRESSIBILITY / moving.get_volume() * time
+    growth = COMPRESSIBILITY * pressure * time + np.sqrt(noise) * generator.normal()
+    growth = float(np.clip(growth, -FASTEST, FASTEST))
+    momenta = moving.get_momenta()
+    moving.set_cell(moving.cell.array * np.exp(growth / 3.0), scale_atoms=True)
+    moving.set_momenta(momenta * np.exp(-growth / 3.0), apply_constraint=False)
 
 
 def _take_up(
     file: Path, moving: Atoms, generator: np.random.Generator, plan: DensityPlan
-) -> tuple[list[float], tuple[float, float] | None]:
+) -> list[float]:
     """Take up the state in a folder, or draw velocities."""
     if not file.exists():
         maxwell_boltzmann(moving, plan.temperature, generator)
-        return [], None
+        return []
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as state:
             if json.loads(str(state["plan"])) != _identity(plan, moving):
@@ -241,8 +247,7 @@ def _take_up(
             moving.set_positions(state["positions"])
             moving.set_momenta(state["momenta"])
             generator.bit_generator.state = json.loads(str(state["generator"]))
-            momentum, force = (float(one) for one in state["barostat"])
-            return [float(one) for one in state["volumes"]], (momentum, force)
+            return [float(one) for one in state["volumes"]]
     except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         if isinstance(error, StoreError):
             raise
@@ -262,7 +267,6 @@ def _write(
     generator: np.random.Generator,
     plan: DensityPlan,
     volumes: list[float],
-    barostat: tuple[float, float],
 ) -> None:
     store(
         file,
@@ -272,7 +276,6 @@ def _write(
         generator=np.array(json.dumps(generator.bit_generator.state)),
         plan=np.array(json.dumps(_identity(plan, moving))),
         volumes=np.array(volumes),
-        barostat=np.array(barostat, dtype=float),
     )
 
 

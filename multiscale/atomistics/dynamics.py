@@ -336,8 +336,6 @@ class State:
         What the thermostat gave [eV].
     conserved : float
         The conserved quantity where the run began [eV]; NaN before.
-    start : (n, 3) ndarray
-        Positions where the run began [Å].
     """
 
     atoms: Atoms
@@ -392,7 +390,13 @@ class State:
         return cls(moving, generator, *numbers, *energies)
 
     def gained(self) -> float:
-        """Conserved quantity less that of the first look [eV an atom]."""
+        """Compare the conserved quantity with that of the first look.
+
+        Returns
+        -------
+        float
+            Difference [eV an atom].
+        """
         moving = self.atoms
         conserved = (
             float(moving.get_potential_energy())

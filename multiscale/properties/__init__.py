@@ -12,7 +12,9 @@ Quantities are *self*-diffusivities. The charge diffusivity divides by the Haven
 chemical diffusivities (with the thermodynamic factor) are never mixed in.
 
 Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``,
-``boundary_rules``, ``average``, ``driving_force``.
+``boundary_rules``, ``average``, ``driving_force``. From trajectories: ``diffusivity`` (one cell),
+``regions`` and ``slab`` (along and across a boundary), ``profile`` (its width),
+``from_dynamics`` (several runs), ``arrhenius`` (all temperatures), ``writing`` (property files).
 """
 
 from multiscale.properties.average import isotropic_average

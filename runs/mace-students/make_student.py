@@ -3,11 +3,15 @@
 Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--ship]
 
 Needs the extra ``mlip``. Everything it makes lies under runs/mace-students/work/NAME, a step
-of its own in each file; --ship stores the last round's model and its card in the package.
+of its own in each file; --ship stores the last round's model and its card in the package, and
+the labelled cells of all rounds in runs/mace-students/data/, from which a later call goes on.
 """
 
 import argparse
+import gzip
+import io
 import json
+import re
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -110,6 +114,7 @@ def main():
     family, given, options = table[asked.family], table["students"], dict(table["mace"])
     work = HERE / "work" / asked.family
     work.mkdir(parents=True, exist_ok=True)
+    unpack(asked.family, work)
     source = load_potential(given["teacher"], device=asked.device)
     teacher = source.calculator()
     begin = starts(family, teacher, work)
@@ -154,6 +159,36 @@ def strength(cell):
     return float(np.sqrt(np.mean(cell.arrays[students.FORCES] ** 2)))
 
 
+def pack(name, work, rounds):
+    """Store the labelled cells of all rounds in one file, to five digits."""
+    target = HERE / "data" / f"{name}.xyz.gz"
+    target.parent.mkdir(exist_ok=True)
+    cells = []
+    for step in range(rounds):
+        for cell in read(work / f"round-{step}.xyz", index=":"):
+            cell.info["round"] = step
+            cells.append(cell)
+    text = io.StringIO()
+    write(text, cells, format="extxyz")
+    short = re.sub(r"(\.\d{5})\d+", r"\1", text.getvalue())
+    target.write_bytes(gzip.compress(short.encode(), 9, mtime=0))
+    print(f"{target}: {target.stat().st_size} bytes, {len(cells)} cells")
+
+
+def unpack(name, work):
+    """Take up labelled cells that were stored, where there are none yet."""
+    source = HERE / "data" / f"{name}.xyz.gz"
+    if not source.exists() or (work / "round-0.xyz").exists():
+        return
+    cells = read(io.StringIO(gzip.decompress(source.read_bytes()).decode()), ":", "extxyz")
+    for step in sorted({cell.info["round"] for cell in cells}):
+        own = [cell for cell in cells if cell.info["round"] == step]
+        for cell in own:
+            del cell.info["round"]
+        write(work / f"round-{step}.xyz", own, format="extxyz")
+        write(work / f"asked-{step}.xyz", own, format="extxyz")
+
+
 def driver_of(work, step, device):
     """Calculator of a round's model."""
     model = torch.load(work / f"student-{step}.model", weights_only=False, map_location="cpu")
@@ -166,6 +201,7 @@ def ship(name, family, source, cells, work, step, device):
     target = Path(str(STUDENTS)) / f"{name}.npz"
     target.parent.mkdir(exist_ok=True)
     write_student(model, target)
+    pack(name, work, step + 1)
     train, held_out = students.split(cells)
     found = students.errors(held_out, driver_of(work, step, device))
     students.write_card(

@@ -41,7 +41,7 @@ def main():
     threads_for(1)
     lines = [
         "One thread, CPU time of energy, forces and stress; `python "
-        "tests/benchmarks/bench_potentials.py`. Errors: root mean squares on held-out trajectories.",
+        "tests/benchmarks/bench_potentials.py`. Errors: root mean squares, held-out trajectories.",
         "",
         "| student | atoms | teacher [ms] | student [ms] | ratio | energy [meV/atom] | "
         "forces [meV/Å] | stress [meV/Å³] | trained on |",

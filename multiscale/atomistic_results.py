@@ -60,13 +60,15 @@ def bulk_found(
     return {name: tuple(some) for name, some in found.items()}
 
 
-def law_of(found: Sequence[Found]) -> ArrheniusLaw:
+def law_of(found: Sequence[Found], softening: float = 0.0) -> ArrheniusLaw:
     """Fit a law to what is not a bound.
 
     Parameters
     ----------
     found : sequence of Found
         One a temperature.
+    softening : float, optional
+        Added to the activation energy [eV].
 
     Returns
     -------
@@ -79,11 +81,12 @@ def law_of(found: Sequence[Found]) -> ArrheniusLaw:
         If fewer than three temperatures are diffusive.
     """
     good = [one for one in found if not one.bound]
-    return fit_arrhenius(
+    law = fit_arrhenius(
         [one.temperature for one in good],
         [one.value for one in good],
         [one.stderr for one in good],
     )
+    return law.corrected(softening * ELEMENTARY_CHARGE) if softening else law
 
 
 def c_ratio(plane: Sequence[Found], normal: Sequence[Found]) -> tuple[Estimate, str]:
@@ -205,7 +208,7 @@ def write_material(
         If there is no law.
     """
     main = "in plane" if cell.layered else "all"
-    law = law_of(found[main])
+    law = law_of(found[main], cell.potential.softening)
     ratio, note = c_ratio(found[main], found["along c"]) if cell.layered else (None, "")
     count = int(np.count_nonzero(atoms.symbols == cell.mobile))
     density = Estimate(
@@ -367,7 +370,7 @@ def write_boundary(
     PropertyError
         If there is no law along or across.
     """
-    laws = {name: law_of(found[name]) for name in ("across", "along")}
+    laws = {name: law_of(found[name], cell.potential.softening) for name in ("across", "along")}
     energy = Estimate(float(known["boundary_energy_J_m2"]), float("nan"), "J/m2", "one cell")
     words = ", ".join(
         f"{key} {known[key]}"

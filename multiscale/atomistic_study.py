@@ -213,7 +213,7 @@ def check(study: AtomisticStudy) -> None:
         else:
             potential(cell.potential)
         if cell.potential.guard is not None:
-            potential(PotentialChoice(cell.potential.guard, None, None))
+            potential(PotentialChoice(cell.potential.guard))
 
 
 @functools.lru_cache(maxsize=8)
@@ -498,7 +498,7 @@ def judge(study: AtomisticStudy, job: Job) -> guard.Verdict:
     asked = job.cell.potential
     teacher = None
     if asked.guard is not None and asked.guard != asked.name:
-        teacher = potential(PotentialChoice(asked.guard, None, None))
+        teacher = potential(PotentialChoice(asked.guard))
     verdict = guard.judge(
         job.folder, potential(asked), teacher, mobile=job.cell.mobile, skip=study.settle
     )

@@ -216,6 +216,17 @@ class TestWhole:
             outcome.laws["all"].energy / ELEMENTARY_CHARGE
         )
         assert all(one["valid"] for one in stored["verdicts"].values())
+        assert hot.haven_ratio == pytest.approx(1.0, abs=4 * hot.haven_stderr + 0.5)
+
+    @pytest.mark.mlip
+    @pytest.mark.filterwarnings("ignore")
+    def test_softening_raises_the_energy_of_the_same_trajectories(self, answered):
+        place, (outcome,) = answered
+        edit(place, 'name = "toy"', 'name = "toy"\nsoftening_eV = 0.1')
+        (again,) = atomistic_study.run_atomistic_study(place, workers=1)
+        raised = again.laws["all"].energy - outcome.laws["all"].energy
+        assert raised == pytest.approx(0.1 * ELEMENTARY_CHARGE)
+        assert "raised by 0.1 eV" in load(again.file).in_plane.note
 
     def test_invalid_runs_give_no_diffusivity(self, place):
         edit(place, 'guard = "teacher"', 'guard = "liar"')

@@ -41,6 +41,7 @@ class _PotentialEntry(Strict):
     name: Text
     sha256: Text | None = None
     guard: Text = "none"
+    softening_eV: Annotated[float, Field(ge=0, le=1)] = 0.0  # noqa: N815
 
 
 class _DynamicsEntry(Strict):
@@ -162,11 +163,14 @@ class PotentialChoice:
         For ``"mace:FILE"``.
     guard : str or None
         The potential that is asked again; None for none.
+    softening : float
+        Energy by which its barriers are held to be too low: added to activation energies [eV].
     """
 
     name: str
-    sha256: str | None
-    guard: str | None
+    sha256: str | None = None
+    guard: str | None = None
+    softening: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +332,10 @@ def _common(entry: _CellEntry, file: _StudyFile) -> dict[str, Any]:
         "title": entry.title,
         "mobile": entry.mobile,
         "potential": PotentialChoice(
-            asked.name, asked.sha256, None if asked.guard == "none" else asked.guard
+            asked.name,
+            asked.sha256,
+            None if asked.guard == "none" else asked.guard,
+            asked.softening_eV,
         ),
         "temperatures": entry.temperatures_K or run.temperatures_K,
         "length": 1000.0 * (entry.length_ps or run.length_ps),

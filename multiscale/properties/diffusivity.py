@@ -29,6 +29,8 @@ LONGEST = 0.5
 """Longest lag as a share of the trajectory."""
 DIFFUSIVE = 0.15
 """How far the local slope d log MSD / d log t may be from one."""
+FEWEST_COLLECTIVE = 18
+"""Independent displacements of all ions together that a charge diffusivity rests on."""
 FEWEST_HOPS = 1.0
 """Mean squared displacement an axis must reach, in squared hop lengths."""
 
@@ -281,3 +283,74 @@ def estimate(
         (float(least), float(most)),
         start,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeDiffusivity:
+    """Diffusivity of the charge, with the Haven ratio.
+
+    Parameters
+    ----------
+    value, stderr : float
+        From the displacement of all ions together [m²/s].
+    haven_ratio, haven_stderr : float
+        Self-diffusivity over it.
+    samples : int
+        Independent displacements it rests on.
+    """
+
+    value: float
+    stderr: float
+    haven_ratio: float
+    haven_stderr: float
+    samples: int
+
+
+def charge_diffusivity(
+    positions: FloatArray, interval: float, own: Diffusivity, *, axes: str = "xyz"
+) -> ChargeDiffusivity:
+    """Estimate the diffusivity that carries charge: of all mobile ions together.
+
+    Parameters
+    ----------
+    positions : (t, n, 3) ndarray
+        Of the mobile ions, never wrapped, without drift [m].
+    interval : float
+        Time between frames [s].
+    own : Diffusivity
+        Self-diffusivity of the same trajectory.
+    axes : str, optional
+        Axes to average over.
+
+    Returns
+    -------
+    ChargeDiffusivity
+        ⟨(Σ Δr)²⟩ / (2 d n t) over windows that do not overlap, and D_self over it.
+
+    Raises
+    ------
+    PropertyError
+        If the trajectory holds fewer than 18 independent displacements.
+
+    Notes
+    -----
+    There is one collective displacement a window and axis, however many ions: its square is
+    chi-squared, and the relative standard error √(2/samples). Murch, Solid State Ionics 7, 177
+    (1982), 10.1016/0167-2738(82)90050-9.
+    """
+    chosen = ["xyz".index(axis) for axis in axes]
+    count = positions.shape[1]
+    lag = max(1, round(own.start / interval))
+    together = positions[::lag, :, chosen].sum(axis=1)
+    moved = np.diff(together, axis=0)
+    if moved.size < FEWEST_COLLECTIVE:
+        raise PropertyError(
+            describe("charge diffusivity",
+                     f"at least {FEWEST_COLLECTIVE} independent displacements",
+                     f"{moved.size} of {1e12 * lag * interval:.3g} ps", "run longer")
+        )  # fmt: skip
+    value = float((moved**2).mean() / (2.0 * count * lag * interval))
+    relative = np.sqrt(2.0 / moved.size)
+    ratio = own.value / value
+    doubt = ratio * float(np.hypot(relative, own.stderr / own.value))
+    return ChargeDiffusivity(value, value * relative, ratio, doubt, int(moved.size))

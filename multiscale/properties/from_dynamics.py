@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,12 @@ from numpy.typing import NDArray
 
 from multiscale.atomistics.dynamics import frames
 from multiscale.errors import PropertyError, describe
-from multiscale.properties.diffusivity import displacements, estimate, without_drift
+from multiscale.properties.diffusivity import (
+    charge_diffusivity,
+    displacements,
+    estimate,
+    without_drift,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -60,6 +66,8 @@ class Found:
         Their length together [s].
     refused : tuple of str
         Why others, or all, were not used.
+    haven_ratio, haven_stderr : float
+        Self-diffusivity over that of the charge; NaN where no run is long enough.
     """
 
     temperature: float
@@ -69,6 +77,8 @@ class Found:
     runs: int
     duration: float
     refused: tuple[str, ...]
+    haven_ratio: float = np.nan
+    haven_stderr: float = np.nan
 
 
 def read_paths(folder: Path, mobile: str, skip: float = 0.0) -> Paths:
@@ -130,7 +140,7 @@ def bulk_diffusivity(runs: Sequence[Paths], temperature: float, axes: str = "xyz
     """
     if not runs:
         raise PropertyError(describe(f"{temperature:g} K", "at least one valid run", "none"))
-    values, errors, used, refused, bounds = [], [], 0.0, [], []
+    values, errors, used, refused, bounds, haven = [], [], 0.0, [], [], []
     for number, run in enumerate(runs):
         try:
             one = estimate(run.positions, run.interval, axes=axes, seed=number)
@@ -143,11 +153,15 @@ def bulk_diffusivity(runs: Sequence[Paths], temperature: float, axes: str = "xyz
         values.append(one.value)
         errors.append(one.stderr)
         used += run.duration
+        with contextlib.suppress(PropertyError):  # too short for the charge
+            both = charge_diffusivity(run.positions, run.interval, one, axes=axes)
+            haven.append((both.haven_ratio, both.haven_stderr))
     if not values:
         whole = sum(run.duration for run in runs)
         return Found(temperature, max(bounds), np.nan, True, 0, whole, tuple(refused))
     value, stderr = combine(np.array(values), np.array(errors))
-    return Found(temperature, value, stderr, False, len(values), used, tuple(refused))
+    ratio = combine(*np.array(haven).T) if haven else (np.nan, np.nan)
+    return Found(temperature, value, stderr, False, len(values), used, tuple(refused), *ratio)
 
 
 def upper_bound(run: Paths, axes: str = "xyz") -> float:

@@ -116,3 +116,38 @@ def test_without_kinisi_one_line_says_so(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipp", None)
     with pytest.raises(PropertyError, match="kinisi"):
         diffusivity.estimate(walk(0), INTERVAL)
+
+
+class TestCharge:
+    """Walkers alone, in pairs and against each other."""
+
+    D, INTERVAL = 2e-9, 1e-13
+
+    def own(self):
+        return diffusivity.Diffusivity(self.D, 0.0, (0, 0), (0, 0), 2 * self.INTERVAL)
+
+    def walk(self, seed, shape):
+        step = np.sqrt(2 * self.D * self.INTERVAL)
+        return np.cumsum(step * np.random.default_rng(seed).normal(size=shape), axis=0)
+
+    def test_independent_ones_have_a_haven_ratio_of_one(self):
+        found = [
+            diffusivity.charge_diffusivity(self.walk(seed, (400, 30, 3)), self.INTERVAL, self.own())
+            for seed in range(40)
+        ]
+        z = [(one.value - self.D) / one.stderr for one in found]
+        assert abs(np.mean(z)) < 3.5 / np.sqrt(40)
+        assert 0.7 < np.std(z) < 1.3
+        assert found[0].haven_ratio == pytest.approx(self.D / found[0].value)
+        assert found[0].samples == 199 * 3
+
+    @pytest.mark.parametrize(("group", "ratio"), [(2, 0.5), (5, 0.2)])
+    def test_those_that_move_together(self, group, ratio):
+        path = np.repeat(self.walk(1, (3000, 20, 3)), group, axis=1)
+        found = diffusivity.charge_diffusivity(path, self.INTERVAL, self.own())
+        assert abs(found.haven_ratio - ratio) < 3.5 * found.haven_stderr
+        assert found.haven_stderr < 0.1 * ratio
+
+    def test_short_runs_are_refused(self):
+        with pytest.raises(PropertyError, match="at least 18 independent displacements"):
+            diffusivity.charge_diffusivity(self.walk(1, (12, 9, 3)), self.INTERVAL, self.own())

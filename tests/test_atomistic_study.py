@@ -233,7 +233,7 @@ class TestWhole:
         edit(place, "length_ps = 1.6", "length_ps = 3.2")
         (outcome,) = atomistic_study.run_atomistic_study(place, workers=1)
         assert len(outcome.failures) == 3
-        assert not outcome.found["all"]
+        assert not outcome.found
         assert outcome.file is None
         assert "at least one valid run" in outcome.reason
         assert not list((place / "results").glob("properties/*"))

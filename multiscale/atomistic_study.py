@@ -295,7 +295,7 @@ def boundary_candidates(
     last: MultiscaleError | None = None
     for gap, a, b in itertools.product(GAPS, steps, steps):
         given: dict[str, Any] = {
-            "thickness": asked["thickness_A"], "gap": gap,
+            "thickness": asked["thickness_A"], "side": asked["side_A"], "gap": gap,
             "translation": (a / asked["translations"], b / asked["translations"]),
         }  # fmt: skip
         cut = asked["termination"]
@@ -470,8 +470,9 @@ def perform(study: AtomisticStudy, job: Job, length: float) -> guard.Verdict:
         dynamics.write_text(job.folder / "progress.json", json.dumps(asdict(now)))
 
     dynamics.run_nvt(
-        start, drives, plan, job.folder, checkpoint_every=PIECE * study.every, report=tell
-    )
+        start, drives, plan, job.folder, checkpoint_every=PIECE * study.every, report=tell,
+        watch=guard.Watch(drives),
+    )  # fmt: skip
     return judge(study, job)
 
 

@@ -108,6 +108,7 @@ def coincidence(
     generator: np.random.Generator,
     *,
     thickness: float = 12.0,
+    side: float = 0.0,
     translation: tuple[float, float] = (0.0, 0.0),
     gap: float = 0.0,
     cut: int = 0,
@@ -127,6 +128,9 @@ def coincidence(
         Draws the partly occupied sites.
     thickness : float, optional
         Least thickness of each grain [Å].
+    side : float, optional
+        Least distance of opposite sides of the cell in the plane [Å]; the smallest cell is
+        repeated until they are so far apart.
     translation : tuple of float, optional
         Of the second grain, as shares of the vectors in the plane.
     gap : float, optional
@@ -167,7 +171,8 @@ def coincidence(
         "angle_degrees": math.degrees(angle),
         "kind": kind,
     }
-    return _two_of_one(one, plane, turn, generator, thickness, translation, gap, cut, detail)
+    size = (thickness, side)
+    return _two_of_one(one, plane, turn, generator, size, translation, gap, cut, detail)
 
 
 def twin(
@@ -176,6 +181,7 @@ def twin(
     generator: np.random.Generator,
     *,
     thickness: float = 12.0,
+    side: float = 0.0,
     translation: tuple[float, float] = (0.0, 0.0),
     gap: float = 0.0,
     cut: int = 0,
@@ -192,6 +198,9 @@ def twin(
         Draws the partly occupied sites.
     thickness : float, optional
         Least thickness of each grain [Å].
+    side : float, optional
+        Least distance of opposite sides of the cell in the plane [Å]; the smallest cell is
+        repeated until they are so far apart.
     translation : tuple of float, optional
         Of the mirror image, as shares of the vectors in the plane.
     gap : float, optional
@@ -212,7 +221,8 @@ def twin(
     normal = plane_normal(one, plane)
     mirror = np.eye(3) - 2.0 * np.outer(normal, normal)
     detail: dict[str, object] = {"kind": "twin"}
-    return _two_of_one(one, plane, mirror, generator, thickness, translation, gap, cut, detail)
+    size = (thickness, side)
+    return _two_of_one(one, plane, mirror, generator, size, translation, gap, cut, detail)
 
 
 def _two_of_one(
@@ -220,7 +230,7 @@ def _two_of_one(
     plane: Sequence[int],
     turn: FloatArray,
     generator: np.random.Generator,
-    thickness: float,
+    size: tuple[float, float],
     translation: tuple[float, float],
     gap: float,
     cut: int,
@@ -235,7 +245,7 @@ def _two_of_one(
     for way in (np.eye(3), turn):
         own = way.T @ normal
         spacing, end = _spacing(lattice, own), _chosen(one, own, cut)
-        layers = max(1, math.ceil(thickness / spacing - 1e-9))
+        layers = max(1, math.ceil(size[0] / spacing - 1e-9))
         offset, aside = end.offset, (0.0, 0.0)
         if grains and np.allclose(own, -normal):  # a mirror image: the same cut from the other side
             offset = -grains[0].offset % spacing
@@ -243,7 +253,7 @@ def _two_of_one(
             aside = _aside(lattice @ (frame @ way).T, drop)
         grains.append(_Grain(one, frame @ way, layers, spacing, offset, aside))
         detail["termination"] = end.name
-    vectors = np.array([frame @ first, frame @ second])
+    vectors = _repeated(np.array([frame @ first, frame @ second]), size[1])
     detail |= {
         "plane": list(plane), "translation": list(translation), "gap_A": gap,
         "thickness_A": [grain.height for grain in grains],
@@ -258,6 +268,7 @@ def interface(
     generator: np.random.Generator,
     *,
     thickness: float = 12.0,
+    side: float = 0.0,
     max_strain: float = 0.03,
     max_area: float = 500.0,
     translation: tuple[float, float] = (0.0, 0.0),
@@ -276,6 +287,9 @@ def interface(
         Draws the partly occupied sites.
     thickness : float, optional
         Least thickness of each grain [Å].
+    side : float, optional
+        Least distance of opposite sides of the cell in the plane [Å]; the smallest cell is
+        repeated until they are so far apart.
     max_strain : float, optional
         Largest principal strain of the second that is let through.
     max_area : float, optional
@@ -326,6 +340,7 @@ def interface(
     }  # fmt: skip
     whole = np.zeros((2, 3))
     whole[:, :2] = cell
+    whole = _repeated(whole, side)
     return _assemble(grains, whole, translation, gap, generator, detail)
 
 
@@ -555,6 +570,14 @@ def _frame(first: FloatArray, second: FloatArray, normal: FloatArray) -> FloatAr
     """Rotation that takes the normal to z and the first vector to x."""
     x = first / np.linalg.norm(first)
     return np.array([x, np.cross(normal, x), normal])
+
+
+def _repeated(vectors: FloatArray, side: float) -> FloatArray:
+    """Repeat a cell of a plane until its opposite sides are far enough apart."""
+    area = float(np.linalg.norm(np.cross(vectors[0], vectors[1])))
+    apart = area / np.linalg.norm(vectors[::-1], axis=1)
+    times = np.maximum(1, np.ceil(side / apart - 1e-9))
+    return np.asarray(vectors * times[:, None])
 
 
 def _spacing(lattice: FloatArray, normal: FloatArray) -> float:

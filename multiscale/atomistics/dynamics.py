@@ -128,6 +128,7 @@ def run_nvt(
     *,
     checkpoint_every: int = 500,
     report: Callable[[Progress], None] | None = None,
+    watch: Callable[[Atoms, int], None] | None = None,
 ) -> Path:
     """Run or take up again molecular dynamics at constant volume.
 
@@ -145,6 +146,8 @@ def run_nvt(
         Steps between states on disk: a multiple of ``plan.every``.
     report : callable, optional
         Called at each checkpoint.
+    watch : callable, optional
+        Given the atoms and the step at each checkpoint; raises to stop the run.
 
     Returns
     -------
@@ -166,6 +169,7 @@ def run_nvt(
         lambda state: _Newton(state, potential.calculator(), plan),
         checkpoint_every=checkpoint_every,
         report=report,
+        watch=watch,
     )
 
 
@@ -178,6 +182,7 @@ def drive(
     *,
     checkpoint_every: int,
     report: Callable[[Progress], None] | None = None,
+    watch: Callable[[Atoms, int], None] | None = None,
 ) -> Path:
     """Let an engine run: frames, states on disk, and the checks that stop it.
 
@@ -198,6 +203,8 @@ def drive(
         Steps between states on disk: a multiple of ``plan.every``.
     report : callable, optional
         Called at each checkpoint.
+    watch : callable, optional
+        Given the atoms and the step at each checkpoint; raises to stop the run.
 
     Returns
     -------
@@ -231,6 +238,8 @@ def drive(
         check(state.atoms, state.step, state.gained())
         frames.append(_frame(state.atoms, state.step, plan))
         if state.step % checkpoint_every == 0 or state.step >= plan.steps:
+            if watch is not None:
+                watch(state.atoms, state.step)
             _write_piece(folder, state.pieces, frames)
             state.pieces += 1
             frames = []

@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from multiscale.atomistics.dynamics import frames, write_text
 from multiscale.atomistics.potentials import Potential
 from multiscale.errors import DynamicsError, describe
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
 
 FloatArray = NDArray[np.float64]
 
@@ -166,6 +169,46 @@ def judge(
     return verdict
 
 
+class Watch:
+    """Stops a run where the members of a committee no longer agree.
+
+    Parameters
+    ----------
+    potential : Potential
+        What drives; with one member alone nothing is watched.
+    limit : float, optional
+        Largest root mean square spread of a force component [eV/Å].
+    """
+
+    def __init__(self, potential: Potential, limit: float = DISAGREEMENT) -> None:
+        self.members = potential.committee() if len(potential.makers) > 1 else ()
+        self.limit = limit
+
+    def __call__(self, atoms: Atoms, step: int) -> None:
+        """Look at a moment.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            The cell.
+        step : int
+            Its number.
+
+        Raises
+        ------
+        DynamicsError
+            If the members' forces spread too much.
+        """
+        if not self.members:
+            return
+        found = float(np.sqrt(_spread(atoms, self.members)))
+        if not found <= self.limit:
+            raise DynamicsError(
+                describe(f"step {step}", f"committee forces within {self.limit:g} eV/Å",
+                         f"{found:.3g}", "the potential was not taught this: teach it or cool down")
+            )  # fmt: skip
+
+
 def plateau(some: Sequence[Atoms], mobile: str) -> tuple[float, float]:
     """Mean squared displacement of the framework, early and late.
 
@@ -239,12 +282,14 @@ def disagreement(some: Sequence[Atoms], potential: Potential) -> float:
         Root mean square of the standard deviation of a component [eV/Å].
     """
     members = potential.committee()
-    variances = []
-    for one in some:
-        forces = []
-        for member in members:
-            copy = Atoms(one.symbols, one.positions, cell=one.cell, pbc=True)
-            copy.calc = member
-            forces.append(copy.get_forces())
-        variances.append(float(np.var(forces, axis=0, ddof=1).mean()))
-    return float(np.sqrt(np.mean(variances)))
+    return float(np.sqrt(np.mean([_spread(one, members) for one in some])))
+
+
+def _spread(one: Atoms, members: Sequence[Calculator]) -> float:
+    """Mean variance of a force component within a committee."""
+    forces = []
+    for member in members:
+        copy = Atoms(one.symbols, one.positions, cell=one.cell, pbc=True)
+        copy.calc = member
+        forces.append(copy.get_forces())
+    return float(np.var(forces, axis=0, ddof=1).mean())

@@ -4,7 +4,7 @@ A potential is asked for by a line of text:
 
 ======================  =======================================================================
 ``chgnet``              CHGNet 0.3.0, whose weights come with its package (``chgnet:r2scan``)
-``student:NAME``        a compact MACE model that this package trained and ships
+``student:NAME``        a compact MACE model that this package trained and ships; needs no torch
 ``mace:FILE``           any MACE ``.model`` file, with the SHA-256 it must have
 ``mace-mp:SIZE``        a MACE foundation model; downloaded where there is a network
 ======================  =======================================================================
@@ -23,6 +23,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,6 +32,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
+from multiscale.atomistics.compact import CompactCalculator, read_compact
 from multiscale.errors import PotentialError, StructureError, describe, nearest
 
 if TYPE_CHECKING:
@@ -200,11 +202,11 @@ def load_potential(name: str, *, sha256: str | None = None, device: str | None =
                     nearest(name, [f"student:{one}" for one in cards]),
                 )
             )
+    if kind == "student":
+        return _student(what, cards[what])
     used = device or _best_device(name)
     if kind == "chgnet":
         return _chgnet(what or "0.3.0", used)
-    if kind == "student":
-        return _student(what, cards[what], used)
     if kind == "mace-mp":
         return _foundation(what or "small", used)
     return _mace(name, weights, str(sha256), used)
@@ -357,10 +359,8 @@ def _foundation(size: str, device: str) -> Potential:
     return as_potential(name, (model,), {"weights": size}, device)
 
 
-def _student(what: str, card: Mapping[str, Any], device: str) -> Potential:
+def _student(what: str, card: Mapping[str, Any]) -> Potential:
     name = f"student:{what}"
-    with _needs("mace-torch", name):
-        from multiscale.atomistics._mace import as_potential, read_student
     models = []
     for file, sha256 in card["files"].items():
         with resources.as_file(STUDENTS / file) as path:
@@ -374,9 +374,10 @@ def _student(what: str, card: Mapping[str, Any], device: str) -> Potential:
                     describe(f"potential {name}: {file}", f"sha256 {sha256}", found,
                              "the file was changed or damaged: install again")
                 )  # fmt: skip
-            models.append(read_student(path, device))
+            models.append(read_compact(path))
     origin = {"sha256": ",".join(card["files"].values()), "teacher": str(card["teacher"])}
-    return as_potential(name, tuple(models), origin, device)
+    makers = tuple(partial(CompactCalculator, model) for model in models)
+    return Potential(name, models[0].elements, models[0].cutoff, origin, makers)
 
 
 def threads_for(cores: int) -> None:

@@ -21,7 +21,7 @@ Miller = Annotated[tuple[int, ...], Field(min_length=3, max_length=4)]
 Repeat = Annotated[tuple[Count, ...], Field(min_length=3, max_length=3)]
 
 BUILT = (
-    "sigma", "axis", "plane", "planes", "thickness_A", "translations", "max_strain",
+    "sigma", "axis", "plane", "planes", "thickness_A", "side_A", "translations", "max_strain",
     "termination", "width_nm",
 )  # fmt: skip
 """Keys of a boundary that say what is built."""
@@ -120,6 +120,7 @@ class _BoundaryEntry(_CellEntry):
     plane: Miller | None = None
     planes: Annotated[tuple[Miller, ...], Field(min_length=2, max_length=2)] | None = None
     thickness_A: Positive = 12.0  # noqa: N815
+    side_A: Positive = 9.0  # noqa: N815
     translations: Count = 1
     max_strain: Positive = 0.03
     termination: Annotated[int, Field(ge=0)] = 0

@@ -1,6 +1,6 @@
 """Train the student of one family, round after round; every step goes on where it stopped.
 
-Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--ship]
+Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--anew] [--ship]
 
 Needs the extra ``mlip``. Everything it makes lies under runs/mace-students/work/NAME, a step
 of its own in each file; --ship stores the last round's model and its card in the package, and
@@ -21,9 +21,17 @@ import torch
 from ase.io import read, write
 from ase.optimize import FIRE
 
-from multiscale.atomistics import crystals, dynamics, students
-from multiscale.atomistics._mace import as_potential, write_student
-from multiscale.atomistics.potentials import STUDENTS, file_hash, load_potential, threads_for
+from multiscale.atomistics import boundaries, crystals, dynamics, students
+from multiscale.atomistics._mace import write_student
+from multiscale.atomistics.compact import CompactCalculator, read_compact
+from multiscale.atomistics.potentials import (
+    STUDENTS,
+    Potential,
+    file_hash,
+    load_potential,
+    student_cards,
+    threads_for,
+)
 from multiscale.errors import DynamicsError
 
 HERE = Path(__file__).resolve().parent
@@ -38,19 +46,38 @@ def starts(family, teacher, work):
     done = read(file, index=":") if file.exists() else []
     number = 0
     for kind in family["cells"]:
-        options = {key: kind[key] for key in ("lithium", "vacancies", "disorder") if key in kind}
-        one = crystals.crystal(kind["crystal"], **options)
         for _ in range(kind["realisations"]):
             number += 1
             if number <= len(done):
                 continue
-            cell = crystals.build(one, tuple(kind["repeat"]), np.random.default_rng([SEED, number]))
+            cell = drawn(kind, np.random.default_rng([SEED, number]))
             cell.calc = teacher
             FIRE(cell, logfile=None).run(fmax=0.3, steps=40)
             cell.calc = None
             write(file, cell, append=True, format="extxyz")
             done.append(cell)
     return done
+
+
+def drawn(kind, generator):
+    """Draw a crystal or a boundary that is not relaxed."""
+    options = {key: kind[key] for key in ("lithium", "vacancies", "disorder") if key in kind}
+    one = crystals.crystal(kind["crystal"], **options)
+    if "boundary" not in kind:
+        return crystals.build(one, tuple(kind["repeat"]), generator)
+    size = {"thickness": kind["thickness_A"], "side": kind["side_A"]}
+    if kind["boundary"] == "coincidence":
+        made = boundaries.coincidence(
+            one, kind["sigma"], kind["axis"], kind["plane"], generator, **size
+        )
+    elif kind["boundary"] == "twin":
+        made = boundaries.twin(one, kind["plane"], generator, **size)
+    else:
+        other = crystals.crystal(kind["second"], lithium=kind["second_lithium"])
+        made = boundaries.interface(
+            one, other, kind["planes"], generator, max_strain=kind["max_strain"], **size
+        )
+    return made.atoms
 
 
 def first_cells(given, begin):
@@ -72,23 +99,24 @@ def first_cells(given, begin):
 def next_cells(family, given, begin, potential, work, step):
     """Cells from the student's own dynamics, also from runs that failed."""
     cells = []
-    taken = [
-        (step * given["starts_each"] + turn) % len(begin) for turn in range(given["starts_each"])
-    ]
-    for number in taken:
+    bulk = sum(kind["realisations"] for kind in family["cells"] if "boundary" not in kind)
+    turns = range(given["starts_each"])
+    taken = [(step * given["starts_each"] + turn) % bulk for turn in turns] if bulk else []
+    for number in [*taken, *range(bulk, len(begin))]:
         start = begin[number]
+        count = max(3, round(given["atoms_each"] / len(start)))
         for temperature in family["temperatures_K"]:
             generator = np.random.default_rng([SEED, step, number, temperature])
             folder = work / f"dynamics-{step}-{number}-{temperature}"
             plan = dynamics.MDPlan(
                 temperature=float(temperature), steps=int(given["dynamics_ps"] * 500),
-                every=20, seed=100 * step + number, mobile=family["mobile"],
+                every=4, seed=100 * step + number, mobile=family["mobile"],
             )  # fmt: skip
             hot = start.copy()
             grown = 1.0 + EXPANSION * temperature * generator.uniform(0.0, 2.0)
             hot.set_cell(start.cell * grown, scale_atoms=True)
             try:
-                dynamics.run_nvt(hot, potential, plan, folder, checkpoint_every=100)
+                dynamics.run_nvt(hot, potential, plan, folder, checkpoint_every=20)
             except DynamicsError as error:
                 print(f"  {folder.name}: {error}", flush=True)
             try:
@@ -97,8 +125,21 @@ def next_cells(family, given, begin, potential, work, step):
                 trajectory = []
             if trajectory:
                 group = f"{temperature} K of {number} in round {step}"
-                cells += students.spread(trajectory[1:], given["frames_each"], group)
+                cells += students.spread(trajectory[1:], count, group)
     return cells
+
+
+def driver_of(work, step):
+    """A round's model, as potential."""
+    file = work / f"student-{step}.npz"
+    if not file.exists():
+        path = work / f"student-{step}.model"
+        write_student(torch.load(path, weights_only=False, map_location="cpu"), file)
+    model = read_compact(file)
+    return Potential(
+        f"round {step}", model.elements, model.cutoff, {"sha256": file_hash(file)},
+        (lambda: CompactCalculator(model),),
+    )  # fmt: skip
 
 
 def main():
@@ -106,6 +147,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("family")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--anew", action="store_true", help="train on all cells from nothing")
     parser.add_argument("--ship", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     asked = parser.parse_args()
@@ -125,16 +167,16 @@ def main():
         if not (work / f"asked-{step}.xyz").exists():
             if step == 0:
                 new = first_cells(given, begin)
+                if asked.family in student_cards():
+                    driver = load_potential(f"student:{asked.family}", device=asked.device)
+                    new += next_cells(family, given, begin, driver, work, step)
             else:
-                last = torch.load(
-                    work / f"student-{step - 1}.model", weights_only=False, map_location="cpu"
-                )
-                driver = as_potential("student", (last,), {"round": str(step - 1)}, asked.device)
+                driver = driver_of(work, step - 1)
                 new = next_cells(family, given, begin, driver, work, step)
             write(work / f"asked-{step}.xyz", new)
         new = students.label(read(work / f"asked-{step}.xyz", index=":"), teacher, labels)
         if step and not model.exists():
-            found = students.errors(new, driver_of(work, step - 1, asked.device))
+            found = students.errors(new, driver_of(work, step - 1).calculator())
             print(f"round {step}: before training on its own cells {asdict(found)}", flush=True)
             log.open("a").write(json.dumps({"round": step, "before": asdict(found)}) + "\n")
         cells += [cell for cell in new if strength(cell) < given["strongest_eV_A"]]
@@ -145,13 +187,22 @@ def main():
             work / "training", asked.family, train, held_out, epochs, options, device=asked.device
         )
         made.rename(model)
-        found = students.errors(held_out, driver_of(work, step, asked.device))
+        found = students.errors(held_out, driver_of(work, step).calculator())
         print(f"round {step}: {len(train)} cells, held out {asdict(found)}", flush=True)
         log.open("a").write(
             json.dumps({"round": step, "train": len(train), "held_out": asdict(found)}) + "\n"
         )
+    if asked.anew and not (work / "student-anew.model").exists():
+        train, held_out = students.split(cells)
+        made = students.train(
+            work / "training-anew", asked.family, train, held_out, given["anew_epochs"], options,
+            device=asked.device,
+        )  # fmt: skip
+        made.rename(work / "student-anew.model")
+        found = students.errors(held_out, driver_of(work, "anew").calculator())
+        print(f"anew: {len(train)} cells, held out {asdict(found)}", flush=True)
     if asked.ship:
-        ship(asked.family, family, source, cells, work, step, asked.device)
+        ship(asked.family, family, source, cells, work, step)
 
 
 def strength(cell):
@@ -189,21 +240,16 @@ def unpack(name, work):
         write(work / f"asked-{step}.xyz", own, format="extxyz")
 
 
-def driver_of(work, step, device):
-    """Calculator of a round's model."""
-    model = torch.load(work / f"student-{step}.model", weights_only=False, map_location="cpu")
-    return as_potential("student", (model,), {}, device).calculator()
-
-
-def ship(name, family, source, cells, work, step, device):
+def ship(name, family, source, cells, work, step):
     """Store the model as plain arrays beside its card."""
-    model = torch.load(work / f"student-{step}.model", weights_only=False, map_location="cpu")
+    made = "anew" if (work / "student-anew.model").exists() else step
+    driver = driver_of(work, made)
     target = Path(str(STUDENTS)) / f"{name}.npz"
     target.parent.mkdir(exist_ok=True)
-    write_student(model, target)
+    target.write_bytes((work / f"student-{made}.npz").read_bytes())
     pack(name, work, step + 1)
     train, held_out = students.split(cells)
-    found = students.errors(held_out, driver_of(work, step, device))
+    found = students.errors(held_out, driver.calculator())
     students.write_card(
         target.with_name("cards.json"),
         {

@@ -138,3 +138,18 @@ def test_too_short_runs_are_refused(run):
         guard.judge(run, potential(), None, mobile="Au", skip=400.0)
     with pytest.raises(DynamicsError, match="at least 16 frames"):
         guard.judge(run, potential(), None, mobile="Au", skip=3000.0)
+
+
+def test_a_committee_that_parts_stops_the_run(tmp_path):
+    atoms = bulk("Cu", "fcc", a=3.6, cubic=True) * (2, 2, 2)
+    plan = dynamics.MDPlan(300.0, 40, every=10, mobile="Au")
+    both = potential(EMT, lambda: Tilted(1.2))
+    with pytest.raises(DynamicsError, match=r"step 20: expected committee forces within 0\.25"):
+        dynamics.run_nvt(
+            atoms, both, plan, tmp_path / "a", checkpoint_every=20, watch=guard.Watch(both)
+        )
+    for agreed in (potential(), potential(EMT, EMT)):
+        dynamics.run_nvt(
+            atoms, agreed, plan, tmp_path / str(len(agreed.makers)), checkpoint_every=20,
+            watch=guard.Watch(agreed),
+        )  # fmt: skip

@@ -41,6 +41,8 @@ crossed it [Å]."""
 SILU = 1.6791767923989418
 """Factor by which e3nn multiplies silu: it makes the second moment of its value for a standard
 normal argument one."""
+MANY = 1500
+"""Atoms beyond which neighbours are listed by cells of space instead of pair by pair."""
 HARMONICS = 9
 """Of orders 0, 1 and 2."""
 
@@ -264,6 +266,33 @@ class CompactCalculator(Calculator):
         self._kinds = np.full(len(chemical_symbols), -1, np.int64)
         self._kinds[model.numbers] = np.arange(len(model.numbers))
 
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
+        """Tell what changed since the last evaluation; called by ASE.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms
+            A cell.
+        tol : float, optional
+            Not used: any change counts.
+
+        Returns
+        -------
+        list of str
+            Names of what changed.
+        """
+        last = self.atoms
+        if last is None or not np.array_equal(last.numbers, atoms.numbers):
+            return list(all_changes)
+        changed = []
+        if not np.array_equal(last.positions, atoms.positions):
+            changed.append("positions")
+        if not np.array_equal(last.cell.array, atoms.cell.array):
+            changed.append("cell")
+        if not np.array_equal(last.pbc, atoms.pbc):
+            changed.append("pbc")
+        return changed
+
     def calculate(
         self,
         atoms: Atoms | None = None,
@@ -341,13 +370,17 @@ class _Neighbours:
 
     @classmethod
     def of(cls, atoms: Atoms, reach: float) -> _Neighbours:
-        at, other, image = primitive_neighbor_list(
-            "ijS", atoms.pbc, atoms.cell.array, atoms.get_positions(), reach
-        )
-        first = np.searchsorted(at, np.arange(len(atoms) + 1))
+        where, cell = atoms.get_positions(), atoms.cell.complete().array
+        if len(atoms) > MANY:
+            at, other, image = primitive_neighbor_list("ijS", atoms.pbc, cell, where, reach)
+            first = np.searchsorted(at, np.arange(len(atoms) + 1))
+        else:
+            shares = np.linalg.solve(cell.T, where.T).T
+            widths = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+            first, other, image = _list_pairs(shares, cell, widths, atoms.pbc, reach)
         return cls(
-            atoms.numbers.copy(), atoms.get_positions(), atoms.cell.array.copy(), atoms.pbc.copy(),
-            reach, first.astype(np.int64), other.astype(np.int64), image.astype(float),
+            atoms.numbers.copy(), where, atoms.cell.array.copy(), atoms.pbc.copy(), reach,
+            first.astype(np.int64), other.astype(np.int64), image.astype(float),
         )  # fmt: skip
 
     def hold(self, atoms: Atoms, cutoff: float) -> bool:
@@ -363,6 +396,46 @@ class _Neighbours:
             least = float(np.linalg.svd(change, compute_uv=False)[-1])
         moved = float(np.sqrt(((atoms.positions - before) ** 2).sum(axis=1).max()))
         return self.reach * least - 2.0 * moved > cutoff
+
+
+@kernel()
+def _list_pairs(
+    shares: FloatArray, cell: FloatArray, widths: FloatArray, pbc: NDArray[np.bool_], reach: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """List all neighbours of each atom; every pair is looked at, images by the cell's planes."""
+    count = shares.shape[0]
+    first = np.zeros(count + 1, np.int64)
+    other, image = np.empty(64 * count, np.int64), np.empty((64 * count, 3))
+    low, high, vector = np.zeros(3, np.int64), np.zeros(3, np.int64), np.empty(3)
+    found = 0
+    for i in range(count):
+        for j in range(count):
+            for k in range(3):
+                apart = shares[j, k] - shares[i, k]
+                if pbc[k]:
+                    low[k] = int(np.ceil(-reach / widths[k] - apart))
+                    high[k] = int(np.floor(reach / widths[k] - apart))
+            for a in range(low[0], high[0] + 1):
+                for b in range(low[1], high[1] + 1):
+                    for c in range(low[2], high[2] + 1):
+                        square = 0.0
+                        for k in range(3):
+                            vector[k] = (
+                                (shares[j, 0] - shares[i, 0] + a) * cell[0, k]
+                                + (shares[j, 1] - shares[i, 1] + b) * cell[1, k]
+                                + (shares[j, 2] - shares[i, 2] + c) * cell[2, k]
+                            )
+                            square += vector[k] * vector[k]
+                        if square >= reach * reach or (i == j and a == 0 and b == 0 and c == 0):
+                            continue
+                        if found == other.size:
+                            other = np.concatenate((other, np.empty_like(other)))
+                            image = np.concatenate((image, np.empty_like(image)))
+                        other[found] = j
+                        image[found, 0], image[found, 1], image[found, 2] = a, b, c
+                        found += 1
+        first[i + 1] = found
+    return first, other[:found], image[:found]
 
 
 @piece()

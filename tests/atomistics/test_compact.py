@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms, units
 from ase.md.verlet import VelocityVerlet
+from ase.neighborlist import neighbor_list
 
 from multiscale.atomistics import compact, crystals, dynamics
 from multiscale.atomistics.potentials import STUDENTS, load_potential
@@ -108,6 +109,22 @@ def test_listed_neighbours_hold_while_atoms_and_cell_move(monkeypatch):
         assert fresh.get_potential_energy() == pytest.approx(got, abs=1e-9)
         del made[count:]
     assert 1 <= len(made) < 8
+
+
+@pytest.mark.parametrize("pbc", [True, (True, False, True), False])
+def test_pairs_are_those_of_ase(pbc):
+    generator = np.random.default_rng(7)
+    for _ in range(4):
+        box = generator.uniform(-2.0, 2.0, (3, 3)) + np.diag([3.0, 7.0, 12.0])
+        atoms = Atoms("Li25", generator.uniform(-9.0, 15.0, (25, 3)), cell=box, pbc=pbc)
+        mine = compact._Neighbours.of(atoms, 5.0)
+        at, other, image = neighbor_list("ijS", atoms, 5.0)
+        own = np.repeat(np.arange(25), np.diff(mine.first))
+        wanted = sorted(zip(at, other, map(tuple, image), strict=True))
+        assert sorted(zip(own, mine.other, map(tuple, mine.image), strict=True)) == wanted
+        assert len(wanted) > 5
+    large = cell()
+    assert len(compact._Neighbours.of(large, 5.5).other) == len(neighbor_list("i", large, 5.5))
 
 
 def test_isolated_atoms_have_their_levels():

@@ -218,3 +218,19 @@ def test_mistakes_are_one_line(call, part):
     with pytest.raises(StructureError, match=part) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_the_cell_is_repeated_until_its_sides_are_far_apart():
+    lco = crystals.crystal("LCO", lithium=0.6667)
+    small = boundaries.twin(lco, (1, 0, -1, 4), np.random.default_rng(1), thickness=8.0)
+    large = boundaries.twin(lco, (1, 0, -1, 4), np.random.default_rng(1), thickness=8.0, side=9.0)
+    assert large.area == pytest.approx(8 * small.area)  # 5.7 Å twice, 2.8 Å four times
+    frame = [int(np.count_nonzero(one.atoms.symbols == "Co")) for one in (small, large)]
+    assert frame[1] == 8 * frame[0]
+    for one, side in ((small, 0.0), (large, 9.0)):
+        first, second = one.atoms.cell.array[:2]
+        area = np.linalg.norm(np.cross(first, second))
+        apart = [area / np.linalg.norm(second), area / np.linalg.norm(first)]
+        assert min(apart) >= side - 1e-9
+        assert area == pytest.approx(one.area)
+    assert small.atoms.cell.lengths()[1] < 4.0

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase import Atoms
 from ase.io import read, write
 from ase.optimize import FIRE
 
@@ -41,31 +42,51 @@ EXPANSION = 1.5e-5
 
 
 def starts(family, teacher, work):
-    """Cells of all realisations, roughly relaxed by the teacher."""
+    """Cells of all realisations, roughly relaxed by the teacher; boundaries teach on the way."""
     file = work / "starts.xyz"
     done = read(file, index=":") if file.exists() else []
     number = 0
     for kind in family["cells"]:
-        for _ in range(kind["realisations"]):
+        for turn in range(kind["realisations"]):
             number += 1
             if number <= len(done):
                 continue
-            cell = drawn(kind, np.random.default_rng([SEED, number]))
+            cell = drawn(kind, np.random.default_rng([SEED, number]), turn)
             cell.calc = teacher
-            FIRE(cell, logfile=None).run(fmax=0.3, steps=40)
+            relaxation = FIRE(cell, logfile=None)
+            seen = []
+            if "boundary" in kind:
+                relaxation.attach(lambda cell=cell, seen=seen: seen.append(told(cell)), interval=3)
+            relaxation.run(fmax=0.3, steps=45)
+            for one in seen:
+                one.info[students.GROUP] = f"relaxing {number}"
+                write(work / "relaxing.xyz", one, append=True, format="extxyz")
             cell.calc = None
             write(file, cell, append=True, format="extxyz")
             done.append(cell)
     return done
 
 
-def drawn(kind, generator):
+def told(cell):
+    """Copy a cell with what its calculator says."""
+    kept = Atoms(cell.symbols, cell.positions, cell=cell.cell, pbc=True)
+    kept.wrap()
+    kept.info = {
+        students.ENERGY: float(cell.get_potential_energy()),
+        students.STRESS: cell.get_stress(voigt=False),
+    }
+    kept.arrays[students.FORCES] = cell.get_forces()
+    return kept
+
+
+def drawn(kind, generator, turn):
     """Draw a crystal or a boundary that is not relaxed."""
     options = {key: kind[key] for key in ("lithium", "vacancies", "disorder") if key in kind}
     one = crystals.crystal(kind["crystal"], **options)
     if "boundary" not in kind:
         return crystals.build(one, tuple(kind["repeat"]), generator)
-    size = {"thickness": kind["thickness_A"], "side": kind["side_A"]}
+    gap = kind["gaps_A"][turn % len(kind["gaps_A"])]
+    size = {"thickness": kind["thickness_A"], "side": kind["side_A"], "gap": gap}
     if kind["boundary"] == "coincidence":
         made = boundaries.coincidence(
             one, kind["sigma"], kind["axis"], kind["plane"], generator, **size
@@ -102,8 +123,17 @@ def next_cells(family, given, begin, potential, work, step):
     bulk = sum(kind["realisations"] for kind in family["cells"] if "boundary" not in kind)
     turns = range(given["starts_each"])
     taken = [(step * given["starts_each"] + turn) % bulk for turn in turns] if bulk else []
-    for number in [*taken, *range(bulk, len(begin))]:
+    if len(begin) > bulk:
+        taken += [bulk + (step + turn) % (len(begin) - bulk) for turn in range(1 if bulk else 2)]
+    for number in taken:
         start = begin[number]
+        if number >= bulk:
+            for size in given["rattles"]:
+                generator = np.random.default_rng([SEED, 2000 + step, number, int(1000 * size)])
+                cell = students.rattled(start, generator, size, given["strain"])
+                cell.wrap()
+                cell.info = {students.GROUP: f"rattled {number} in round {step}"}
+                cells.append(cell)
         count = max(3, round(given["atoms_each"] / len(start)))
         for temperature in family["temperatures_K"]:
             generator = np.random.default_rng([SEED, step, number, temperature])
@@ -160,7 +190,9 @@ def main():
     source = load_potential(given["teacher"], device=asked.device)
     teacher = source.calculator()
     begin = starts(family, teacher, work)
-    cells, log, epochs = [], work / "log.jsonl", 0
+    log, epochs = work / "log.jsonl", 0
+    seen = work / "relaxing.xyz"
+    cells = kept(read(seen, index=":"), given) if seen.exists() else []
     for step in range(asked.rounds or given["rounds"]):
         epochs += given["epochs"][step]
         labels, model = work / f"round-{step}.xyz", work / f"student-{step}.model"
@@ -179,7 +211,7 @@ def main():
             found = students.errors(new, driver_of(work, step - 1).calculator())
             print(f"round {step}: before training on its own cells {asdict(found)}", flush=True)
             log.open("a").write(json.dumps({"round": step, "before": asdict(found)}) + "\n")
-        cells += [cell for cell in new if strength(cell) < given["strongest_eV_A"]]
+        cells += kept(new, given)
         if model.exists():
             continue
         train, held_out = students.split(cells)
@@ -205,9 +237,12 @@ def main():
         ship(asked.family, family, source, cells, work, step)
 
 
-def strength(cell):
-    """Root mean square of the teacher's forces: far from any crystal they are huge."""
-    return float(np.sqrt(np.mean(cell.arrays[students.FORCES] ** 2)))
+def kept(cells, given):
+    """Leave out cells far from any crystal, where the teacher's forces are huge."""
+    return [
+        cell for cell in cells
+        if np.sqrt(np.mean(cell.arrays[students.FORCES] ** 2)) < given["strongest_eV_A"]
+    ]  # fmt: skip
 
 
 def pack(name, work, rounds):
@@ -215,8 +250,9 @@ def pack(name, work, rounds):
     target = HERE / "data" / f"{name}.xyz.gz"
     target.parent.mkdir(exist_ok=True)
     cells = []
-    for step in range(rounds):
-        for cell in read(work / f"round-{step}.xyz", index=":"):
+    for step in range(-1, rounds):
+        file = work / ("relaxing.xyz" if step < 0 else f"round-{step}.xyz")
+        for cell in read(file, index=":") if file.exists() else []:
             cell.info["round"] = step
             cells.append(cell)
     text = io.StringIO()
@@ -236,6 +272,9 @@ def unpack(name, work):
         own = [cell for cell in cells if cell.info["round"] == step]
         for cell in own:
             del cell.info["round"]
+        if step < 0:
+            write(work / "relaxing.xyz", own, format="extxyz")
+            continue
         write(work / f"round-{step}.xyz", own, format="extxyz")
         write(work / f"asked-{step}.xyz", own, format="extxyz")
 

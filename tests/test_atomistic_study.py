@@ -1,8 +1,11 @@
 """A whole atomistic study with a toy potential: drawn, relaxed, run, judged, taken up again."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -238,6 +241,58 @@ class TestWhole:
         assert "at least one valid run" in outcome.reason
         assert not list((place / "results").glob("properties/*"))
         assert json.loads((place / "results" / "sponge.json").read_text())["failures"]
+
+
+STUDENT = """
+[study]
+title = "a student's own"
+question = "Does it go on?"
+seed = 3
+
+[potential]
+name = "student:LLZO"
+
+[dynamics]
+temperatures_K = [600, 700]
+density_ps = 0.1
+settle_ps = 0.02
+length_ps = 0.48
+every_fs = 4.0
+
+[phases.LLZO]
+title = "LLZO"
+crystal = "LLZO"
+"""
+
+
+def test_a_killed_study_goes_on_with_the_same_trajectories(tmp_path):
+    """By the command line, with a shipped student and no torch, killed three times."""
+    (tmp_path / "atomistics.toml").write_text(STUDENT)
+    command = [sys.executable, "-m", "multiscale", "atomistics", str(tmp_path), "--workers", "1"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([*command, "--output", str(whole)], capture_output=True, check=False)
+    folders = [one.parent.relative_to(whole) for one in sorted(whole.rglob("state.npz"))]
+    assert len(folders) == 2
+    kills = 0
+    for wanted in ("**/density.npz", "**/frames-00001*", "**/frames-00003*", None):
+        process = subprocess.Popen(
+            [*command, "--output", str(broken)], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        while process.poll() is None:
+            if wanted and list(broken.glob(wanted)):
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        process.wait()
+    assert kills == 3
+    for folder in folders:
+        first, second = (list(dynamics.frames(place / folder)) for place in (whole, broken))
+        assert len(first) == len(second) == 126
+        for one, other in zip(first, second, strict=True):
+            assert np.array_equal(one.positions, other.positions)
+            assert one.get_potential_energy() == other.get_potential_energy()
 
 
 def test_the_command_line_tells_mistakes_in_one_line(tmp_path):

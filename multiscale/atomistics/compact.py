@@ -266,6 +266,11 @@ class CompactCalculator(Calculator):
         self._kinds = np.full(len(chemical_symbols), -1, np.int64)
         self._kinds[model.numbers] = np.arange(len(model.numbers))
 
+    def reset(self) -> None:
+        """Forget what was evaluated and listed; called by ASE."""
+        super().reset()
+        self._near = None
+
     def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
         """Tell what changed since the last evaluation; called by ASE.
 

@@ -199,6 +199,7 @@ def equilibrate(
                 check(moving, len(volumes), None)
                 _see_volume(moving, atoms, len(volumes))
                 _write(file, moving, generator, plan, volumes)
+                moving.calc.reset()  # as when it is taken up again
     mean = float(np.mean(volumes[len(volumes) // 2 :]))
     dense = Atoms(moving.symbols, moving.positions, cell=moving.cell, pbc=True)
     dense.set_cell(moving.cell.array * (mean / moving.get_volume()) ** (1 / 3), scale_atoms=True)

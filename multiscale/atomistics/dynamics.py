@@ -306,7 +306,8 @@ class _Newton:
         state.transferred = self.motion.transferred_energy
 
     def rest(self, state: State) -> None:
-        """Nothing is kept but the state."""
+        """A calculator may hold what was listed earlier: it begins anew."""
+        state.atoms.calc.reset()
 
 
 def frames(folder: Path) -> Iterator[Atoms]:

@@ -8,6 +8,7 @@ later call goes on from there, also after a kill, and also with longer runs than
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
@@ -40,6 +41,11 @@ from multiscale.errors import (
 )
 from multiscale.properties.arrhenius import ArrheniusLaw
 from multiscale.properties.from_dynamics import Found
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 RELAXED_TO = 0.05
 """Largest force of a relaxed cell [eV/Å]."""
@@ -328,6 +334,8 @@ def relaxed_boundary(
 ) -> tuple[Atoms, dict[str, Any]]:
     """Relax the candidates of a boundary and keep the lowest.
 
+    The guard relaxes where there is one: candidates are far from what a student has seen.
+
     Parameters
     ----------
     study : AtomisticStudy
@@ -344,16 +352,23 @@ def relaxed_boundary(
     known : dict
         Planes, area, energy, what it is.
     """
-    calculator = drives.calculator()
+    teacher = job.cell.potential.guard
+    builder = drives if teacher is None else potential(PotentialChoice(teacher))
+    calculator = builder.calculator()
     phases = {cell.name: cell for cell in study.cells if cell.kind == "bulk"}
     bulk = []
     for name in dict.fromkeys(job.cell.between):
-        rest = density.relax(draw(study, phases[name], job.realisation), calculator, fmax=0.1)
+        rest = density.relax(
+            draw(study, phases[name], job.realisation), calculator, fmax=0.1, steps=100
+        )
         bulk.append((rest.atoms, rest.energy))
     number = [one.name for one in study.cells].index(job.cell.name)
     generator = np.random.default_rng([study.seed, number, job.realisation])
-    best, energies = boundaries.lowest(boundary_candidates(job.cell, generator), calculator, bulk)
+    best, energies = boundaries.lowest(
+        boundary_candidates(job.cell, generator), calculator, bulk, fmax=0.15, steps=60
+    )
     known = {
+        "relaxed_by": builder.name,
         "planes": list(best.cell.planes), "area_A2": best.cell.area,
         "boundary_energy_J_m2": best.energy, "force_eV_A": best.force,
         "candidates_J_m2": [None if np.isnan(one) else one for one in energies],
@@ -393,6 +408,26 @@ def read_structure(file: Path) -> Atoms:
     if not atoms.pbc.all() or not np.isfinite(atoms.positions).all() or not atoms:
         raise StructureError(describe(file, "a cell that is periodic along three axes", "another"))
     return atoms
+
+
+@contextlib.contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Let one process at a time do something; released when it ends, however it ends.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        Its lock; stays behind, empty.
+
+    Yields
+    ------
+    None
+        While it is held; where the system has no such locks, at once.
+    """
+    with file.open("w") as held:
+        if fcntl is not None:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,19 +580,20 @@ def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
         At rest.
     """
     file = relaxed_file(job)
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if job.cell.kind == "bulk":
-            atoms = draw(study, job.cell, job.realisation)
-            drives.check(atoms)
-            found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
-            rest, known = found.atoms, {"energy_eV": found.energy, "force_eV_A": found.force}
-        else:
-            rest, known = relaxed_boundary(study, job, drives)
-        dynamics.write_text(file.with_suffix(".json"), json.dumps(known, indent=1))
-        partial = file.with_name(f".{job.folder.name}-{file.name}")
-        write(partial, rest, format="extxyz")
-        partial.replace(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with alone(file.with_suffix(".lock")):
+        if not file.exists():
+            if job.cell.kind == "bulk":
+                atoms = draw(study, job.cell, job.realisation)
+                drives.check(atoms)
+                found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
+                rest, known = found.atoms, {"energy_eV": found.energy, "force_eV_A": found.force}
+            else:
+                rest, known = relaxed_boundary(study, job, drives)
+            dynamics.write_text(file.with_suffix(".json"), json.dumps(known, indent=1))
+            partial = file.with_name(f".{job.folder.name}-{file.name}")
+            write(partial, rest, format="extxyz")
+            partial.replace(file)
     stored = read(file, format="extxyz")
     assert isinstance(stored, Atoms)
     return stored

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -241,6 +242,24 @@ class TestWhole:
         assert "at least one valid run" in outcome.reason
         assert not list((place / "results").glob("properties/*"))
         assert json.loads((place / "results" / "sponge.json").read_text())["failures"]
+
+
+def test_one_at_a_time_holds_a_lock(tmp_path):
+    order, entered = [], threading.Event()
+
+    def second():
+        entered.set()
+        with atomistic_study.alone(tmp_path / "a.lock"):
+            order.append("second")
+
+    with atomistic_study.alone(tmp_path / "a.lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        entered.wait()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 STUDENT = """

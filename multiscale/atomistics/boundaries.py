@@ -905,7 +905,8 @@ def lowest(
     best : Relaxed
         Relaxed along the normal and in its atoms.
     energies : list of float
-        Of all candidates in their order [J/m²]; NaN for those that could not be relaxed.
+        Of all candidates in their order [J/m²]; NaN for those that could not be relaxed, or
+        whose composition is not that of the crystals.
 
     Raises
     ------
@@ -914,6 +915,10 @@ def lowest(
     """
     best, energies, last = None, [], "no candidate"
     for cell in candidates:
+        if math.isnan(boundary_energy(cell, 0.0, bulk)):
+            last = "another composition than the crystals'"
+            energies.append(math.nan)
+            continue
         try:
             found = relax(cell.atoms, calculator, fmax=fmax, steps=steps, along=(0, 0, 1))
             CrystalCheck(found.atoms, MOBILE, 1.0, 1.0).overlaps(found.atoms, "relaxed boundary")
@@ -923,10 +928,9 @@ def lowest(
             continue
         energy = boundary_energy(cell, found.energy, bulk)
         energies.append(energy)
-        if not math.isnan(energy) and (best is None or energy < best.energy):
+        if best is None or energy < best.energy:
             kept = BoundaryCell(found.atoms, cell.planes, cell.area, cell.detail)
             best = Relaxed(kept, energy, found.force)
-        last = "another composition than the crystals'"
     if best is None:
         raise StructureError(
             describe("boundary", "a candidate that relaxes", last, "try more translations and gaps")

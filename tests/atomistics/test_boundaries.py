@@ -234,3 +234,23 @@ def test_the_cell_is_repeated_until_its_sides_are_far_apart():
         assert min(apart) >= side - 1e-9
         assert area == pytest.approx(one.area)
     assert small.atoms.cell.lengths()[1] < 4.0
+
+
+def test_candidates_of_another_composition_are_not_relaxed(monkeypatch):
+    """Where overlapping atoms became one, there is no energy to compare."""
+    asked = []
+    relax = boundaries.relax
+    monkeypatch.setattr(boundaries, "relax", lambda *a, **k: asked.append(1) or relax(*a, **k))
+    good = boundaries.coincidence(COPPER, 5, (0, 0, 1), (2, 1, 0), draw(), thickness=8.0)
+    other = boundaries.BoundaryCell(good.atoms.copy(), good.planes, good.area, {})
+    other.atoms.symbols[0] = "Ag"
+    whole = Atoms("Cu4", scaled_positions=[[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]],
+                  cell=[3.59] * 3, pbc=True)  # fmt: skip
+    whole.calc = EMT()
+    bulk_energy = whole.get_potential_energy()
+    best, energies = boundaries.lowest([other, good], EMT(), [(whole, bulk_energy)], steps=3)
+    assert len(asked) == 1
+    assert np.isnan(energies[0])
+    assert energies[1] == best.energy
+    with pytest.raises(StructureError, match="another composition"):
+        boundaries.lowest([other], EMT(), [(whole, bulk_energy)], steps=3)

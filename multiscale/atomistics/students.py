@@ -19,7 +19,9 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import covalent_radii
 from ase.io import read, write
+from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from multiscale.errors import ComputationError, describe
@@ -80,6 +82,56 @@ def rattled(
     tensor = np.eye(3) + 0.5 * (tensor + tensor.T)
     changed.set_cell(atoms.cell.array @ tensor, scale_atoms=True)
     changed.positions += generator.normal(scale=displacement, size=changed.positions.shape)
+    return changed
+
+
+def pressed(
+    atoms: Atoms, generator: np.random.Generator, pairs: int, shares: tuple[float, float]
+) -> Atoms:
+    """Push some neighbours together, to teach how atoms repel each other.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A cell.
+    generator : numpy.random.Generator
+        Draws them.
+    pairs : int
+        How many, without a common atom.
+    shares : tuple of float
+        Least and largest distance of a pair, as shares of the sum of covalent radii.
+
+    Returns
+    -------
+    ase.Atoms
+        Another cell; fewer pairs where there are no more.
+    """
+    changed = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
+    radii = covalent_radii[changed.numbers]
+    first, second, vectors = neighbor_list("ijD", changed, 1.2 * radii)
+    kinds = [
+        frozenset((changed.numbers[i], changed.numbers[j]))
+        for i, j in zip(first, second, strict=True)
+    ]
+    every = list(dict.fromkeys(kinds))
+    used: set[int] = set()
+    for turn in range(pairs):
+        wanted = every[(turn + int(generator.integers(len(every)))) % len(every)] if every else None
+        free = [
+            k for k in range(len(first))
+            if kinds[k] == wanted and not {int(first[k]), int(second[k])} & used
+        ]  # fmt: skip
+        if not free:
+            continue
+        k = int(generator.choice(free))
+        i, j = int(first[k]), int(second[k])
+        wide = float(np.linalg.norm(vectors[k]))
+        target = float(generator.uniform(*shares)) * float(radii[i] + radii[j])
+        if target < wide:
+            step = 0.5 * (1.0 - target / wide) * vectors[k]
+            changed.positions[i] += step
+            changed.positions[j] -= step
+            used |= {i, j}
     return changed
 
 

@@ -123,6 +123,13 @@ def next_cells(family, given, begin, potential, work, step):
     bulk = sum(kind["realisations"] for kind in family["cells"] if "boundary" not in kind)
     turns = range(given["starts_each"])
     taken = [(step * given["starts_each"] + turn) % bulk for turn in turns] if bulk else []
+    for number in range(given["pressed_each"]):
+        generator = np.random.default_rng([SEED, 3000 + step, number])
+        cell = students.rattled(begin[number % len(begin)], generator, 0.05, given["strain"])
+        cell = students.pressed(cell, generator, 6, tuple(given["pressed_to"]))
+        cell.wrap()
+        cell.info = {students.GROUP: f"pressed in round {step}"}
+        cells.append(cell)
     if len(begin) > bulk:
         taken += [bulk + (step + turn) % (len(begin) - bulk) for turn in range(1 if bulk else 2)]
     for number in taken:
@@ -289,6 +296,8 @@ def ship(name, family, source, cells, work, step):
     pack(name, work, step + 1)
     train, held_out = students.split(cells)
     found = students.errors(held_out, driver.calculator())
+    ran = [cell for cell in held_out if " K of " in cell.info[students.GROUP]]
+    own = students.errors(ran, driver.calculator())
     students.write_card(
         target.with_name("cards.json"),
         {
@@ -298,6 +307,8 @@ def ship(name, family, source, cells, work, step):
             "teacher": f"{source.name} ({source.origin['sha256'][:12]})",
             "trained_on": len(train),
             "held_out": asdict(found),
+            "held_out_dynamics": asdict(own),
+            "compositions": sorted({cell.get_chemical_formula() for cell in train}),
             "temperatures_K": family["temperatures_K"],
             "command": f"python runs/mace-students/make_student.py {name} --ship",
         },

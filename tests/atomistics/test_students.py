@@ -8,6 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.data import covalent_radii
 
 from multiscale.atomistics import potentials, students
 from multiscale.errors import ComputationError, PotentialError, StructureError
@@ -41,6 +42,20 @@ class TestData:
         assert np.abs(strains).max() <= 0.03
         assert np.abs(strains).max() > 0.025
         assert np.allclose(strains, np.transpose(strains, (0, 2, 1)))
+
+    def test_pressed_pairs_are_as_near_as_asked(self):
+        salt = bulk("LiF", "rocksalt", a=4.03, cubic=True) * (3, 3, 3)
+        moved = students.pressed(salt, np.random.default_rng(1), 5, (0.6, 0.8))
+        away = np.linalg.norm(moved.positions - salt.positions, axis=1)
+        assert 4 <= np.count_nonzero(away > 1e-9) <= 10
+        assert np.count_nonzero(away > 1e-9) % 2 == 0
+        shares = []
+        for i in np.flatnonzero(away > 1e-9):
+            apart = moved.get_distances(i, range(len(moved)), mic=True)
+            reach = covalent_radii[moved.numbers] + covalent_radii[moved.numbers[i]]
+            shares.append(np.min(np.delete(apart / reach, i)))
+        assert 0.5 < min(shares) < 0.8
+        assert np.linalg.norm(moved.positions.mean(axis=0) - salt.positions.mean(axis=0)) < 1e-9
 
     def test_labels_are_the_teachers_and_go_on(self, tmp_path):
         asked = []

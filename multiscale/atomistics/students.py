@@ -299,6 +299,31 @@ def train(
     return folder / f"{name}.model"
 
 
+def reheat(folder: Path, rate: float, gamma: float) -> None:
+    """Let a training that slowed down learn from new cells: raise its learning rate once more.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of :func:`train`; its newest checkpoint is changed.
+    rate : float
+        Learning rate to go on with.
+    gamma : float
+        By which it falls in every epoch.
+    """
+    import torch
+
+    newest = max((folder / "checkpoints").glob("*.pt"), key=lambda one: one.stat().st_mtime)
+    state = torch.load(newest, weights_only=False, map_location="cpu")
+    for group in state["optimizer"]["param_groups"]:
+        group["lr"] = rate
+    state["lr_scheduler"]["gamma"] = gamma
+    state["lr_scheduler"]["_last_lr"] = [rate] * len(state["optimizer"]["param_groups"])
+    partial = newest.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(newest)
+
+
 def spread(some: Sequence[Atoms], count: int, group: str) -> list[Atoms]:
     """Take cells evenly from a trajectory.
 

@@ -222,6 +222,11 @@ def main():
         if model.exists():
             continue
         train, held_out = students.split(cells)
+        heated = work / f"reheated-{step}"
+        if step and not heated.exists():
+            low, high = given["reheat"]
+            students.reheat(work / "training", high, (low / high) ** (1 / given["epochs"][step]))
+            heated.touch()
         made = students.train(
             work / "training", asked.family, train, held_out, epochs, options, device=asked.device
         )

@@ -302,7 +302,11 @@ def ship(name, family, source, cells, work, step):
     train, held_out = students.split(cells)
     found = students.errors(held_out, driver.calculator())
     ran = [cell for cell in held_out if " K of " in cell.info[students.GROUP]]
-    own = students.errors(ran, driver.calculator())
+    own = {
+        formula: asdict(students.errors(some, driver.calculator()))
+        for formula in sorted({cell.get_chemical_formula() for cell in ran})
+        if (some := [cell for cell in ran if cell.get_chemical_formula() == formula])
+    }
     students.write_card(
         target.with_name("cards.json"),
         {
@@ -312,7 +316,7 @@ def ship(name, family, source, cells, work, step):
             "teacher": f"{source.name} ({source.origin['sha256'][:12]})",
             "trained_on": len(train),
             "held_out": asdict(found),
-            "held_out_dynamics": asdict(own),
+            "held_out_dynamics": own,
             "compositions": sorted({cell.get_chemical_formula() for cell in train}),
             "temperatures_K": family["temperatures_K"],
             "command": f"python runs/mace-students/make_student.py {name} --ship",

@@ -1,6 +1,6 @@
 """Train the student of one family, round after round; every step goes on where it stopped.
 
-Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--anew] [--ship]
+Usage: python runs/mace-students/make_student.py LLZO [--rounds 5] [--anew] [--ship] [--as NAME]
 
 Needs the extra ``mlip``. Everything it makes lies under runs/mace-students/work/NAME, a step
 of its own in each file; --ship stores the last round's model and its card in the package, and
@@ -12,6 +12,8 @@ import gzip
 import io
 import json
 import re
+import shlex
+import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -186,6 +188,8 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--anew", action="store_true", help="train on all cells from nothing")
     parser.add_argument("--ship", action="store_true")
+    parser.add_argument("--title", help="what a student of later rounds is for")
+    parser.add_argument("--as", dest="name", help="name to ship it under, if not the family's")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     asked = parser.parse_args()
     threads_for(1)
@@ -246,7 +250,7 @@ def main():
         found = students.errors(held_out, driver_of(work, "anew").calculator())
         print(f"anew: {len(train)} cells, held out {asdict(found)}", flush=True)
     if asked.ship:
-        ship(asked.family, family, source, cells, work, step)
+        ship(asked, family, source, cells, work, step)
 
 
 def kept(cells, given):
@@ -291,10 +295,10 @@ def unpack(name, work):
         write(work / f"asked-{step}.xyz", own, format="extxyz")
 
 
-def ship(name, family, source, cells, work, step):
+def ship(asked, family, source, cells, work, step):
     """Store the model as plain arrays beside its card."""
     made = "anew" if (work / "student-anew.model").exists() else step
-    driver = driver_of(work, made)
+    driver, name = driver_of(work, made), asked.name or asked.family
     target = Path(str(STUDENTS)) / f"{name}.npz"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes((work / f"student-{made}.npz").read_bytes())
@@ -311,7 +315,7 @@ def ship(name, family, source, cells, work, step):
         target.with_name("cards.json"),
         {
             "name": name,
-            "title": family["title"],
+            "title": asked.title or family["title"],
             "files": {target.name: file_hash(target)},
             "teacher": f"{source.name} ({source.origin['sha256'][:12]})",
             "trained_on": len(train),
@@ -319,7 +323,9 @@ def ship(name, family, source, cells, work, step):
             "held_out_dynamics": own,
             "compositions": sorted({cell.get_chemical_formula() for cell in train}),
             "temperatures_K": family["temperatures_K"],
-            "command": f"python runs/mace-students/make_student.py {name} --ship",
+            "command": " ".join(
+                ["python runs/mace-students/make_student.py", *map(shlex.quote, sys.argv[1:])]
+            ),
         },
     )
     print(f"{target}: {target.stat().st_size} bytes")

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ from multiscale.errors import (
     MultiscaleError,
     PropertyError,
     StructureError,
+    StudyError,
     describe,
+    nearest,
 )
 from multiscale.properties.arrhenius import ArrheniusLaw
 from multiscale.properties.from_dynamics import Found
@@ -153,6 +155,7 @@ def run_atomistic_study(
     workers: int | None = None,
     output: Path | None = None,
     length_ps: float | None = None,
+    only: Sequence[str] = (),
     progress: Callable[[Outcome | None, tuple[Job, ...]], None] | None = None,
 ) -> tuple[CellOutcome, ...]:
     """Run a study, or what is left of it, and write its property files.
@@ -167,6 +170,8 @@ def run_atomistic_study(
         For results; ``results`` beside the file unless given.
     length_ps : float, optional
         Length of each run in place of the study's [ps].
+    only : sequence of str, optional
+        Phases and boundaries to do; all unless given.
     progress : callable, optional
         Told the list of trajectories, and of each that ended.
 
@@ -182,8 +187,9 @@ def run_atomistic_study(
     """
     study = load_atomistic_study(place)
     folder = output or study.path.parent / "results"
-    listed = jobs(study, folder)
-    check(study)
+    cells = chosen(study, only)
+    listed = tuple(job for job in jobs(study, folder) if job.cell in cells)
+    check(study, cells)
     folder.mkdir(parents=True, exist_ok=True)
     if progress is not None:
         progress(None, listed)
@@ -197,23 +203,54 @@ def run_atomistic_study(
 
     count = min(workers or default_workers(), len(listed))
     run_all(JobTask(study, listed, length_ps), range(len(listed)), workers=count, on_done=on_done)
-    return tuple(conclude(study, cell, listed, failed, folder) for cell in study.cells)
+    return tuple(conclude(study, cell, listed, failed, folder) for cell in cells)
 
 
-def check(study: AtomisticStudy) -> None:
+def chosen(study: AtomisticStudy, only: Sequence[str]) -> tuple[CellPlan, ...]:
+    """Choose phases and boundaries by name.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        The study.
+    only : sequence of str
+        Names; none for all.
+
+    Returns
+    -------
+    tuple of CellPlan
+        In the order of the study.
+
+    Raises
+    ------
+    StudyError
+        If there is no such phase or boundary.
+    """
+    names = [cell.name for cell in study.cells]
+    for name in only:
+        if name not in names:
+            raise StudyError(
+                describe("only", f"one of {', '.join(names)}", name, nearest(name, names))
+            )
+    return tuple(cell for cell in study.cells if not only or cell.name in only)
+
+
+def check(study: AtomisticStudy, cells: Sequence[CellPlan]) -> None:
     """See before anything is computed that potentials can be had and know the elements.
 
     Parameters
     ----------
     study : AtomisticStudy
         The study.
+    cells : sequence of CellPlan
+        Those of it that are to be done.
 
     Raises
     ------
     PotentialError, StructureError
         If not; one line.
     """
-    for cell in study.cells:
+    for cell in cells:
         if cell.kind == "bulk":
             potential(cell.potential).check(draw(study, cell, 0))
         else:

@@ -345,6 +345,9 @@ def atomistics(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Result folder; STUDY/results.")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A phase or boundary; may be repeated.")
+    ] = None,
 ) -> None:
     """Run an atomistic study, or what is left of it.
 
@@ -358,6 +361,8 @@ def atomistics(
         Length of each run [ps].
     output : pathlib.Path, optional
         Result folder.
+    only : list of str, optional
+        Phases and boundaries to do.
     """
     from multiscale.atomistic_progress import Live, summary
     from multiscale.atomistic_study import run_atomistic_study
@@ -365,8 +370,9 @@ def atomistics(
     console = _console()
     with Live(console) as live:
         outcomes = run_atomistic_study(
-            place, workers=workers, length_ps=length_ps, output=output, progress=live
-        )
+            place, workers=workers, length_ps=length_ps, output=output, only=only or (),
+            progress=live,
+        )  # fmt: skip
     failures = 0
     for outcome in outcomes:
         for line in summary(outcome):

@@ -19,7 +19,7 @@ from multiscale import atomistic_study
 from multiscale.atomistics import dynamics
 from multiscale.atomistics.potentials import Potential
 from multiscale.config.atomistics import load_atomistic_study
-from multiscale.errors import DynamicsError, StructureError, StudyError
+from multiscale.errors import DynamicsError, PotentialError, StructureError, StudyError
 from multiscale.properties import load
 from multiscale.units import ELEMENTARY_CHARGE
 
@@ -244,24 +244,6 @@ class TestWhole:
         assert json.loads((place / "results" / "sponge.json").read_text())["failures"]
 
 
-def test_one_at_a_time_holds_a_lock(tmp_path):
-    order, entered = [], threading.Event()
-
-    def second():
-        entered.set()
-        with atomistic_study.alone(tmp_path / "a.lock"):
-            order.append("second")
-
-    with atomistic_study.alone(tmp_path / "a.lock"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        entered.wait()
-        time.sleep(0.2)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
-
-
 STUDENT = """
 [study]
 title = "a student's own"
@@ -282,6 +264,40 @@ every_fs = 4.0
 title = "LLZO"
 crystal = "LLZO"
 """
+
+
+def test_some_of_a_study_alone(tmp_path):
+    (tmp_path / "atomistics.toml").write_text(
+        STUDENT + '[phases.other]\ntitle = "b"\ncrystal = "LLZO"\n'
+        'potential = { name = "student:none" }\n'
+    )
+    study = load_atomistic_study(tmp_path)
+    assert [cell.name for cell in atomistic_study.chosen(study, ())] == ["LLZO", "other"]
+    (other,) = atomistic_study.chosen(study, ["other"])
+    assert other.name == "other"
+    atomistic_study.check(study, atomistic_study.chosen(study, ["LLZO"]))
+    with pytest.raises(PotentialError, match="student:none"):
+        atomistic_study.check(study, [other])
+    with pytest.raises(StudyError, match=r"only: expected one of LLZO, other, received LZO"):
+        atomistic_study.run_atomistic_study(tmp_path, only=["LZO"])
+
+
+def test_one_at_a_time_holds_a_lock(tmp_path):
+    order, entered = [], threading.Event()
+
+    def second():
+        entered.set()
+        with atomistic_study.alone(tmp_path / "a.lock"):
+            order.append("second")
+
+    with atomistic_study.alone(tmp_path / "a.lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        entered.wait()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 def test_a_killed_study_goes_on_with_the_same_trajectories(tmp_path):

@@ -530,9 +530,9 @@ def perform(study: AtomisticStudy, job: Job, length: float) -> guard.Verdict:
     start = relaxed(study, job, drives)
     seed = int(np.random.default_rng([study.seed, 7, job.realisation]).integers(2**31))
     given: dict[str, Any] = {"timestep": study.timestep, "seed": seed, "mobile": job.cell.mobile}
-    if study.density > 0:
+    if job.cell.density > 0:
         wanted = density.DensityPlan(
-            job.temperature, max(1, round(study.density / study.timestep)), **given
+            job.temperature, max(1, round(job.cell.density / study.timestep)), **given
         )
         start = density.equilibrate(start, drives, wanted, job.folder / "density")
     steps = round((study.settle + length) / study.timestep / study.every) * study.every

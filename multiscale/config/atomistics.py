@@ -100,6 +100,7 @@ class _CellEntry(Strict):
     potential: _PotentialEntry | None = None
     temperatures_K: Temperatures | None = None  # noqa: N815
     length_ps: Positive | None = None
+    density_ps: Annotated[float, Field(ge=0)] | None = None
     realisations: Count | None = None
 
 
@@ -200,6 +201,8 @@ class CellPlan:
         What drives it.
     temperatures : tuple of float
         [K].
+    density : float
+        Length of the run at no pressure [fs]; 0 for the volume of the relaxed cell.
     length : float
         Of each run after settling [fs].
     realisations : int
@@ -216,6 +219,7 @@ class CellPlan:
     mobile: str
     potential: PotentialChoice
     temperatures: tuple[float, ...]
+    density: float
     length: float
     realisations: int
 
@@ -253,8 +257,8 @@ class AtomisticStudy:
         From which all randomness follows.
     timestep : float
         [fs].
-    density, settle : float
-        Length of the run at no pressure, and of the beginning that is left out [fs].
+    settle : float
+        Length of the beginning that is left out [fs].
     every : int
         Steps between frames.
     cells : tuple of CellPlan
@@ -268,7 +272,6 @@ class AtomisticStudy:
     question: str
     seed: int
     timestep: float
-    density: float
     settle: float
     every: int
     cells: tuple[CellPlan, ...]
@@ -313,7 +316,6 @@ def load_atomistic_study(place: str | Path) -> AtomisticStudy:
         question=file.study.question,
         seed=file.study.seed,
         timestep=run.timestep_fs,
-        density=1000.0 * run.density_ps,
         settle=1000.0 * run.settle_ps,
         every=round(run.every_fs / run.timestep_fs),
         cells=tuple(cells),
@@ -339,6 +341,7 @@ def _common(entry: _CellEntry, file: _StudyFile) -> dict[str, Any]:
             asked.softening_eV,
         ),
         "temperatures": entry.temperatures_K or run.temperatures_K,
+        "density": 1000.0 * (run.density_ps if entry.density_ps is None else entry.density_ps),
         "length": 1000.0 * (entry.length_ps or run.length_ps),
         "realisations": entry.realisations or run.realisations,
     }

@@ -302,7 +302,7 @@ def ship(asked, family, source, cells, work, step):
     target = Path(str(STUDENTS)) / f"{name}.npz"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes((work / f"student-{made}.npz").read_bytes())
-    pack(name, work, step + 1)
+    pack(asked.family, work, step + 1)
     train, held_out = students.split(cells)
     found = students.errors(held_out, driver.calculator())
     ran = [cell for cell in held_out if " K of " in cell.info[students.GROUP]]

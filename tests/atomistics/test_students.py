@@ -183,3 +183,22 @@ def test_cards_are_added_one_by_one(tmp_path):
     students.write_card(tmp_path / "cards.json", {"name": "B", "teacher": "y"})
     found = json.loads((tmp_path / "cards.json").read_text())
     assert found == {"A": {"teacher": "x"}, "B": {"teacher": "y"}}
+
+
+@pytest.mark.parametrize("name", sorted(potentials.student_cards()))
+def test_a_shipped_student_is_what_its_card_says(name):
+    """Loads, knows the elements it was taught, and keeps atoms of a salt apart."""
+    card = potentials.student_cards()[name]
+    assert {"title", "teacher", "trained_on", "temperatures_K", "held_out", "command"} <= set(card)
+    assert card["held_out"]["cells"] >= 10
+    potential = potentials.load_potential(f"student:{name}")
+    taught = set().union(*(Atoms(one).get_chemical_symbols() for one in card["compositions"]))
+    assert potential.elements == taught
+    oxide = bulk("LiO", "rocksalt", a=4.3, cubic=True) * (2, 2, 2)
+    oxide.calc = potential.calculator()
+    assert np.isfinite(oxide.get_potential_energy())
+    pushed = oxide.copy()
+    pushed.set_distance(0, 1, 1.2, fix=0)
+    pushed.calc = potential.calculator()
+    apart = pushed.positions[1] - pushed.positions[0]
+    assert pushed.get_forces()[1] @ apart > 0

@@ -106,8 +106,8 @@ class TestData:
 @pytest.mark.filterwarnings("ignore")
 class TestTraining:
     OPTIONS: ClassVar = {
-        "r_max": 4.0, "num_channels": 8, "max_L": 0, "max_ell": 1, "correlation": 2,
-        "num_interactions": 1, "hidden_irreps": "8x0e", "MLP_irreps": "8x0e",
+        "r_max": 4.0, "num_channels": 8, "max_L": 0, "max_ell": 2, "correlation": 2,
+        "num_interactions": 2, "hidden_irreps": "8x0e", "MLP_irreps": "8x0e",
         "radial_MLP": "[16]", "E0s": "average", "loss": "stress", "energy_weight": 10.0,
         "forces_weight": 100.0, "stress_weight": 10.0, "batch_size": 4, "valid_batch_size": 4,
         "lr": 0.02,
@@ -145,9 +145,9 @@ class TestTraining:
         assert second.energy == pytest.approx(first.energy, rel=1e-3, abs=1e-6)
 
     def test_a_shipped_one_is_loaded_by_name_and_checked(self, made, monkeypatch):
-        from multiscale.atomistics._mace import write_student
+        from multiscale.atomistics._mace import as_potential, write_student
 
-        model, _, folder = made
+        model, out, folder = made
         write_student(model, folder / "Cu.npz")
         card = {
             "name": "Cu", "files": {"Cu.npz": potentials.file_hash(folder / "Cu.npz")},
@@ -158,6 +158,10 @@ class TestTraining:
         found = potentials.load_potential("student:Cu", device="cpu")
         assert found.elements == {"Cu"}
         assert found.cutoff == 4.0
+        mine = students.errors(out, found.calculator())
+        other = students.errors(out, as_potential("s", (model,), {}, "cpu").calculator())
+        assert mine.forces == pytest.approx(other.forces, rel=1e-4)
+        assert mine.stress == pytest.approx(other.stress, rel=1e-4)
         with pytest.raises(PotentialError, match="Au"):
             found.check(Atoms("Au", cell=[9] * 3, pbc=True))
         with pytest.raises(StructureError, match="repeat the cell"):
@@ -169,6 +173,15 @@ class TestTraining:
         (folder / "Cu.npz").write_bytes(bytes(content))
         with pytest.raises(PotentialError, match="changed or damaged"):
             potentials.load_potential("student:Cu", device="cpu")
+
+    def test_a_reheated_training_goes_on_with_the_rate_it_was_given(self, made):
+        torch = pytest.importorskip("torch")
+        _, _, folder = made
+        students.reheat(folder / "t", 0.007, 0.9)
+        (checkpoint,) = (folder / "t" / "checkpoints").glob("*.pt")
+        state = torch.load(checkpoint, weights_only=False)
+        assert {group["lr"] for group in state["optimizer"]["param_groups"]} == {0.007}
+        assert state["lr_scheduler"]["gamma"] == 0.9
 
     def test_an_impossible_training_is_one_line(self, made, tmp_path):
         _, out, _ = made

@@ -21,6 +21,9 @@ from multiscale.atomistics.potentials import (
 LLZO, LCO = crystals.crystal("LLZO"), crystals.crystal("LCO", lithium=0.6667)
 CELLS = {
     "LLZO": lambda draw: crystals.build(LLZO, (1, 1, 1), draw),
+    "LLZO-sigma3": lambda draw: (
+        boundaries.coincidence(LLZO, 3, (1, 1, 0), (1, -1, 2), draw, thickness=8.0, gap=0.5).atoms
+    ),
     "LCO": lambda draw: crystals.build(LCO, (4, 4, 1), draw),
     "LLZO-LCO": lambda draw: (
         boundaries.interface(

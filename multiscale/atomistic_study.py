@@ -371,7 +371,8 @@ def relaxed_boundary(
 ) -> tuple[Atoms, dict[str, Any]]:
     """Relax the candidates of a boundary and keep the lowest.
 
-    The guard relaxes where there is one: candidates are far from what a student has seen.
+    Where there is a guard, it tells the energies and relaxes the lowest further: candidates are
+    far from what a student has seen.
 
     Parameters
     ----------
@@ -402,8 +403,9 @@ def relaxed_boundary(
     number = [one.name for one in study.cells].index(job.cell.name)
     generator = np.random.default_rng([study.seed, number, job.realisation])
     best, energies = boundaries.lowest(
-        boundary_candidates(job.cell, generator), calculator, bulk, fmax=0.15, steps=60
-    )
+        boundary_candidates(job.cell, generator), calculator, bulk,
+        quick=None if builder is drives else drives.calculator(), steps=100,
+    )  # fmt: skip
     known = {
         "relaxed_by": builder.name,
         "planes": list(best.cell.planes), "area_A2": best.cell.area,

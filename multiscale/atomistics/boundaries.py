@@ -882,10 +882,14 @@ def lowest(
     calculator: Calculator,
     bulk: Sequence[tuple[Atoms, float]],
     *,
+    quick: Calculator | None = None,
     fmax: float = 0.1,
     steps: int = 150,
 ) -> tuple[Relaxed, list[float]]:
     """Relax candidates and keep the one of lowest energy.
+
+    A costly potential need not relax them all: a quick one does, the costly one tells the
+    energy of what comes out, once each, and relaxes the lowest further.
 
     Parameters
     ----------
@@ -895,6 +899,8 @@ def lowest(
         Gives forces and stress.
     bulk : sequence of (ase.Atoms, float)
         A cell of each crystal with its energy [eV].
+    quick : ase.calculators.calculator.Calculator, optional
+        Relaxes all candidates first.
     fmax : float, optional
         Largest force at which a relaxation ends [eV/Å].
     steps : int, optional
@@ -905,8 +911,8 @@ def lowest(
     best : Relaxed
         Relaxed along the normal and in its atoms.
     energies : list of float
-        Of all candidates in their order [J/m²]; NaN for those that could not be relaxed, or
-        whose composition is not that of the crystals.
+        Of all candidates in their order [J/m²], as the quick one left them; NaN for those that
+        could not be relaxed, or whose composition is not that of the crystals.
 
     Raises
     ------
@@ -920,13 +926,14 @@ def lowest(
             energies.append(math.nan)
             continue
         try:
-            found = relax(cell.atoms, calculator, fmax=fmax, steps=steps, along=(0, 0, 1))
+            found = relax(cell.atoms, quick or calculator, fmax=fmax, steps=steps, along=(0, 0, 1))
             CrystalCheck(found.atoms, MOBILE, 1.0, 1.0).overlaps(found.atoms, "relaxed boundary")
         except (StructureError, DynamicsError) as error:
             last = str(error)
             energies.append(math.nan)
             continue
-        energy = boundary_energy(cell, found.energy, bulk)
+        total = found.energy if quick is None else _energy(found.atoms, calculator)
+        energy = boundary_energy(cell, total, bulk)
         energies.append(energy)
         if best is None or energy < best.energy:
             kept = BoundaryCell(found.atoms, cell.planes, cell.area, cell.detail)
@@ -935,4 +942,14 @@ def lowest(
         raise StructureError(
             describe("boundary", "a candidate that relaxes", last, "try more translations and gaps")
         )
+    if quick is not None:
+        found = relax(best.cell.atoms, calculator, fmax=fmax, steps=steps, along=(0, 0, 1))
+        kept = BoundaryCell(found.atoms, best.cell.planes, best.cell.area, best.cell.detail)
+        best = Relaxed(kept, boundary_energy(kept, found.energy, bulk), found.force)
     return best, energies
+
+
+def _energy(atoms: Atoms, calculator: Calculator) -> float:
+    copy = Atoms(atoms.symbols, atoms.positions, cell=atoms.cell, pbc=True)
+    copy.calc = calculator
+    return float(copy.get_potential_energy())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import all_changes
 from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
 
@@ -254,3 +255,28 @@ def test_candidates_of_another_composition_are_not_relaxed(monkeypatch):
     assert energies[1] == best.energy
     with pytest.raises(StructureError, match="another composition"):
         boundaries.lowest([other], EMT(), [(whole, bulk_energy)], steps=3)
+
+
+def test_a_quick_potential_relaxes_and_the_other_judges():
+    """The quick one tells the same energy of everything: only its forces are used."""
+
+    class Other(EMT):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            self.results["energy"] = 7.0  # says nothing
+            self.results["free_energy"] = 7.0
+
+    perfect = bulk("Cu", "fcc", a=3.59, cubic=True)
+    perfect.calc = EMT()
+    reference = [(perfect, perfect.get_potential_energy())]
+    cells = [
+        boundaries.coincidence(
+            COPPER, 3, (1, 1, 1), (1, 1, 1), draw(), thickness=12.0, translation=(a / 3, a / 3)
+        )
+        for a in range(3)
+    ]
+    both, energies = boundaries.lowest(cells, EMT(), reference, quick=Other(), steps=60)
+    alone, wanted = boundaries.lowest(cells, EMT(), reference, steps=60)
+    assert int(np.argmin(energies)) == int(np.argmin(wanted))
+    assert both.energy == pytest.approx(alone.energy, abs=0.01)
+    assert np.nanmax(energies) - np.nanmin(energies) > 0.05

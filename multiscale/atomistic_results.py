@@ -21,6 +21,7 @@ from multiscale.properties.from_dynamics import (
     Found,
     Paths,
     bulk_diffusivity,
+    combine,
     read_paths,
 )
 from multiscale.properties.profile import disorder, slab_width
@@ -214,6 +215,12 @@ def write_material(
     density = Estimate(
         PER_CUBIC_ANGSTROM * count / atoms.get_volume(), float("nan"), "1/m3", "its cell"
     )
+    known = np.array([(one.haven_ratio, one.haven_stderr) for one in found[main]])
+    known = known[np.isfinite(known).all(axis=1)]
+    haven = None
+    if len(known):
+        value, stderr = combine(*known.T)
+        haven = Estimate(value, stderr, "1", "spread of trajectories, all temperatures as one")
     description = (
         f"Computed by `multiscale atomistics` from molecular dynamics of {composition(atoms)} at "
         f"{', '.join(f'{one.temperature:g}' for one in found[main])} K. {study.question}"
@@ -221,7 +228,7 @@ def write_material(
     material_file(
         path, title=cell.title, composition=composition(atoms), description=description,
         source=source_of(study, cell, origin, found[main]), law=law, c_ratio=ratio, c_note=note,
-        lithium_density=density if cell.mobile == "Li" else None,
+        lithium_density=density if cell.mobile == "Li" else None, haven_ratio=haven,
         note=f"chi squared a degree of freedom {law.chi_squared:.2g}",
     )  # fmt: skip
     return path, {main: law}

@@ -32,6 +32,7 @@ def material_file(
     c_ratio: Estimate | None = None,
     c_note: str = "",
     lithium_density: Estimate | None = None,
+    haven_ratio: Estimate | None = None,
     note: str = "",
 ) -> Path:
     """Write the property file of a material.
@@ -52,6 +53,8 @@ def material_file(
         What to know of it.
     lithium_density : Estimate, optional
         [1/m³].
+    haven_ratio : Estimate, optional
+        Self-diffusivity over that of the charge [1].
     note : str, optional
         What to know of the law.
 
@@ -81,6 +84,8 @@ def material_file(
             "",
             *_value("lithium_density", lithium_density, "1/cm3", "number_density", source),
         ]
+    if haven_ratio is not None:
+        lines += ["", *_value("haven_ratio", haven_ratio, "1", "dimensionless", source)]
     return _store(path, lines)
 
 

@@ -24,9 +24,14 @@ def test_a_material_keeps_values_and_errors_at_all_temperatures(tmp_path):
     density = Estimate(2.4e28, float("nan"), "1/m3", "cell")
     path = material_file(
         tmp_path / "deep" / "LLZO-md.toml", composition="Li7La3Zr2O12", law=LAW,
-        lithium_density=density, note="one", **GIVEN,
+        lithium_density=density, haven_ratio=Estimate(0.32, 0.03, "1", "runs"), note="one",
+        **GIVEN,
     )  # fmt: skip
     found = load(path)
+    assert found.haven_ratio.number.value == pytest.approx(0.32)
+    charge = found.charge_diffusivity(1130.0)
+    assert charge.value == pytest.approx(LAW.value / 0.32, rel=1e-4)
+    assert charge.stderr / charge.value == pytest.approx(np.hypot(0.11, 0.03 / 0.32), rel=1e-3)
     assert found.title == GIVEN["title"]
     assert found.description == GIVEN["description"]
     for temperature in (300.0, 900.0, 1130.0, 1400.0):

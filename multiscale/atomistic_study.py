@@ -12,6 +12,7 @@ import contextlib
 import functools
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ from multiscale.errors import (
 )
 from multiscale.properties.arrhenius import ArrheniusLaw
 from multiscale.properties.from_dynamics import Found
+from multiscale.provenance import config_hash
 
 try:
     import fcntl
@@ -449,6 +451,43 @@ def read_structure(file: Path) -> Atoms:
     return atoms
 
 
+def cell_hash(study: AtomisticStudy, job: Job) -> str:
+    """Name what a relaxed cell depends on.
+
+    Parameters
+    ----------
+    study : AtomisticStudy
+        Gives the seed.
+    job : Job
+        The phase or boundary, and which drawing.
+
+    Returns
+    -------
+    str
+        The same for the same crystals, options, seed and potentials.
+    """
+    cell = job.cell
+    number = [one.name for one in study.cells].index(cell.name)
+    return config_hash(
+        {
+            "seed": [study.seed, number, job.realisation],
+            "kind": cell.kind,
+            "crystals": [[one.name, dict(one.options), str(one.file)] for one in cell.crystals],
+            "options": {key: value for key, value in cell.options.items() if key != "width_nm"},
+            "potential": [cell.potential.name, cell.potential.sha256, cell.potential.guard],
+        }
+    )
+
+
+def _is_of(shipped: Path, study: AtomisticStudy, job: Job) -> bool:
+    """Whether a relaxed cell that came with a study is what the study asks for."""
+    known = shipped.with_suffix(".json")
+    if not (shipped.exists() and known.exists()):
+        return False
+    found = json.loads(known.read_text(encoding="utf-8"))
+    return bool(found.get("cell") == cell_hash(study, job))
+
+
 @contextlib.contextmanager
 def alone(file: Path) -> Iterator[None]:
     """Let one process at a time do something; released when it ends, however it ends.
@@ -604,6 +643,9 @@ def relaxed_file(job: Job) -> Path:
 def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
     """Relax a drawn cell, or read it if that was done.
 
+    A study may come with relaxed cells of its own, ``relaxed/NAME-0.extxyz`` beside its file:
+    each says what it is a cell of, and is passed over once the study says otherwise.
+
     Parameters
     ----------
     study : AtomisticStudy
@@ -621,14 +663,20 @@ def relaxed(study: AtomisticStudy, job: Job, drives: Potential) -> Atoms:
     file = relaxed_file(job)
     file.parent.mkdir(parents=True, exist_ok=True)
     with alone(file.with_suffix(".lock")):
+        shipped = study.path.parent / "relaxed" / f"{job.cell.name}-{job.realisation}.extxyz"
+        if not file.exists() and _is_of(shipped, study, job):
+            for suffix in (".json", ".extxyz"):
+                shutil.copy(shipped.with_suffix(suffix), file.with_suffix(suffix))
         if not file.exists():
             if job.cell.kind == "bulk":
                 atoms = draw(study, job.cell, job.realisation)
                 drives.check(atoms)
                 found = density.relax(atoms, drives.calculator(), fmax=RELAXED_TO)
-                rest, known = found.atoms, {"energy_eV": found.energy, "force_eV_A": found.force}
+                rest = found.atoms
+                known: dict[str, Any] = {"energy_eV": found.energy, "force_eV_A": found.force}
             else:
                 rest, known = relaxed_boundary(study, job, drives)
+            known["cell"] = cell_hash(study, job)
             dynamics.write_text(file.with_suffix(".json"), json.dumps(known, indent=1))
             partial = file.with_name(f".{job.folder.name}-{file.name}")
             write(partial, rest, format="extxyz")

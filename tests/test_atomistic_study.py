@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ase.io import write
 from ase.neighborlist import neighbor_list
 
 from multiscale import atomistic_study
-from multiscale.atomistics import dynamics
+from multiscale.atomistics import density, dynamics
 from multiscale.atomistics.potentials import Potential
 from multiscale.config.atomistics import load_atomistic_study
 from multiscale.errors import DynamicsError, PotentialError, StructureError, StudyError
@@ -280,6 +281,33 @@ def test_some_of_a_study_alone(tmp_path):
         atomistic_study.check(study, [other])
     with pytest.raises(StudyError, match=r"only: expected one of LLZO, other, received LZO"):
         atomistic_study.run_atomistic_study(tmp_path, only=["LZO"])
+
+
+def test_relaxed_cells_that_come_with_a_study_are_taken_unless_it_says_otherwise(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "atomistics.toml").write_text(STUDENT)
+    study = load_atomistic_study(tmp_path)
+    relaxed = []
+    monkeypatch.setattr(
+        atomistic_study.density, "relax",
+        lambda atoms, *_, **__: relaxed.append(1) or density.Relaxed(atoms, -1.0, 0.0, 1, True),
+    )  # fmt: skip
+    drives = atomistic_study.potential(study.cells[0].potential)
+    (first, *_) = atomistic_study.jobs(study, tmp_path / "a")
+    made = atomistic_study.relaxed(study, first, drives)
+    (tmp_path / "relaxed").mkdir()
+    for suffix in (".extxyz", ".json"):
+        source = atomistic_study.relaxed_file(first).with_suffix(suffix)
+        shutil.copy(source, tmp_path / "relaxed" / f"LLZO-0{suffix}")
+    (again, *_) = atomistic_study.jobs(study, tmp_path / "b")
+    assert np.allclose(atomistic_study.relaxed(study, again, drives).positions, made.positions)
+    assert len(relaxed) == 1
+    (tmp_path / "atomistics.toml").write_text(STUDENT.replace("seed = 3", "seed = 4"))
+    other = load_atomistic_study(tmp_path)
+    (third, *_) = atomistic_study.jobs(other, tmp_path / "c")
+    atomistic_study.relaxed(other, third, drives)
+    assert len(relaxed) == 2
 
 
 def test_one_at_a_time_holds_a_lock(tmp_path):

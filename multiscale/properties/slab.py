@@ -69,8 +69,9 @@ def slab_diffusivities(
     if not runs:
         raise PropertyError(describe(f"{temperature:g} K", "at least one valid run", "none"))
     height = _height(runs[0])
-    apart = min(abs(b - a) % 1.0 for a, b in itertools.pairwise([*sorted(planes), planes[0] + 1]))
-    if not 0 < width < 0.8 * min(apart, 1 - apart if len(planes) == 1 else apart) * height:
+    ordered = sorted(planes)
+    apart = min(b - a for a, b in itertools.pairwise([*ordered, ordered[0] + 1.0]))
+    if not 0 < width < 0.8 * apart * height:
         raise PropertyError(
             describe("width of the boundary", f"below 0.8 of {1e10 * apart * height:.3g} Å, the "
                      "distance of the planes", f"{1e10 * width:.3g} Å", "use thicker grains")

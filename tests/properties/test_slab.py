@@ -64,6 +64,8 @@ def test_planes_may_lie_anywhere_and_atoms_outside_the_cell():
     first = slab_diffusivities([run], 1000.0, PLANES, WIDTH, HOP, 10)["along"]
     second = slab_diffusivities([moved], 1000.0, places, WIDTH, HOP, 10)["along"]
     assert second.value == pytest.approx(first.value, rel=1e-3)
+    third = slab_diffusivities([run], 1000.0, PLANES[::-1], WIDTH, HOP, 10)["along"]
+    assert third.value == first.value
 
 
 def test_atoms_that_do_not_move_give_a_bound_and_the_reason():

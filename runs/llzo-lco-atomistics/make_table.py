@@ -78,13 +78,15 @@ def rows():
                         value = of_library(name, direction, one["temperature"], bulk)
                         others.append((name, value))
                 beside = ", ".join(f"{name} {CM2 * value:.2g}" for name, value in others)
-                ratios = ", ".join(f"{one['value'] / value:.2g}" for _, value in others)
+                ratios = ", ".join(
+                    f"{one['value'] / value:.2g}" for _, value in others if not one["bound"]
+                )
                 haven = one["haven_ratio"]
                 yield (
                     f"| {cell.name} | {direction} | {one['temperature']:g} | {number(one)} | "
                     f"{one['runs']}, {1e12 * one['duration']:.0f} | "
                     f"{'' if haven is None else format(haven, '.2f')} | {beside} | "
-                    f"{ratios if not one['bound'] else ''} |"
+                    f"{ratios} |"
                 )
     yield from (
         "",

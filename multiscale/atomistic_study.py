@@ -576,7 +576,7 @@ def perform(study: AtomisticStudy, job: Job, length: float) -> guard.Verdict:
             job.temperature, max(1, round(job.cell.density / study.timestep)), **given
         )
         start = density.equilibrate(start, drives, wanted, job.folder / "density")
-    steps = round((study.settle + length) / study.timestep / study.every) * study.every
+    steps = round((job.cell.settle + length) / study.timestep / study.every) * study.every
     plan = dynamics.MDPlan(job.temperature, steps, every=study.every, **given)
 
     def tell(now: dynamics.Progress) -> None:
@@ -614,7 +614,7 @@ def judge(study: AtomisticStudy, job: Job) -> guard.Verdict:
     if asked.guard is not None and asked.guard != asked.name:
         teacher = potential(PotentialChoice(asked.guard))
     verdict = guard.judge(
-        job.folder, potential(asked), teacher, mobile=job.cell.mobile, skip=study.settle
+        job.folder, potential(asked), teacher, mobile=job.cell.mobile, skip=job.cell.settle
     )
     if not verdict.valid:
         raise DynamicsError(
@@ -729,14 +729,14 @@ def conclude(
             raise PropertyError(describe(cell.name, "at least one valid run", "none"))
         path = folder / "properties" / f"{cell.name}.toml"
         if cell.kind == "bulk":
-            found = results.bulk_found(cell, folders, study.settle)
+            found = results.bulk_found(cell, folders, cell.settle)
             first = next(iter(dynamics.frames(good[0].folder)))
             file, laws = results.write_material(study, cell, origin, found, first, path)
         else:
             known = json.loads((relaxed_file(good[0])).with_suffix(".json").read_text())
             pure = results.crystals_of(cell, folder)
-            width = results.measured_width(cell, good[0].folder, study.settle, known, pure)
-            found = results.boundary_found(cell, folders, study.settle, known["planes"], width)
+            width = results.measured_width(cell, good[0].folder, cell.settle, known, pure)
+            found = results.boundary_found(cell, folders, cell.settle, known["planes"], width)
             file, laws = results.write_boundary(study, cell, origin, found, width, known, path)
     except PropertyError as error:
         reason = str(error)

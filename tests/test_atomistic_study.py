@@ -126,9 +126,15 @@ class TestReading:
         assert study.every == 10
         assert cell.potential.guard == "teacher"
 
+    def test_a_cell_may_settle_longer_than_the_others(self, place):
+        assert load_atomistic_study(place).cells[0].settle == 1000.0
+        edit(place, 'title = "Copper', 'settle_ps = 0.0\ntitle = "Copper')
+        assert load_atomistic_study(place).cells[0].settle == 0.0
+
     @pytest.mark.parametrize(
         ("old", "new", "words"),
         [
+            ("settle_ps = 1.0", "settle_ps = -1.0", "settle_ps"),
             ("length_ps = 1.6", "lenght_ps = 1.6", "length_ps"),
             ("every_fs = 20", "every_fs = 15", "a multiple of timestep_fs"),
             ("[800, 1000, 1300]", "[800, 800]", "each once"),

@@ -100,6 +100,7 @@ class _CellEntry(Strict):
     potential: _PotentialEntry | None = None
     temperatures_K: Temperatures | None = None  # noqa: N815
     length_ps: Positive | None = None
+    settle_ps: Annotated[float, Field(ge=0)] | None = None
     density_ps: Annotated[float, Field(ge=0)] | None = None
     realisations: Count | None = None
 
@@ -203,6 +204,8 @@ class CellPlan:
         [K].
     density : float
         Length of the run at no pressure [fs]; 0 for the volume of the relaxed cell.
+    settle : float
+        Beginning of each run that is not used [fs].
     length : float
         Of each run after settling [fs].
     realisations : int
@@ -220,6 +223,7 @@ class CellPlan:
     potential: PotentialChoice
     temperatures: tuple[float, ...]
     density: float
+    settle: float
     length: float
     realisations: int
 
@@ -257,8 +261,6 @@ class AtomisticStudy:
         From which all randomness follows.
     timestep : float
         [fs].
-    settle : float
-        Length of the beginning that is left out [fs].
     every : int
         Steps between frames.
     cells : tuple of CellPlan
@@ -272,7 +274,6 @@ class AtomisticStudy:
     question: str
     seed: int
     timestep: float
-    settle: float
     every: int
     cells: tuple[CellPlan, ...]
     content: Mapping[str, Any]
@@ -316,7 +317,6 @@ def load_atomistic_study(place: str | Path) -> AtomisticStudy:
         question=file.study.question,
         seed=file.study.seed,
         timestep=run.timestep_fs,
-        settle=1000.0 * run.settle_ps,
         every=round(run.every_fs / run.timestep_fs),
         cells=tuple(cells),
         content=data,
@@ -342,6 +342,7 @@ def _common(entry: _CellEntry, file: _StudyFile) -> dict[str, Any]:
         ),
         "temperatures": entry.temperatures_K or run.temperatures_K,
         "density": 1000.0 * (run.density_ps if entry.density_ps is None else entry.density_ps),
+        "settle": 1000.0 * (run.settle_ps if entry.settle_ps is None else entry.settle_ps),
         "length": 1000.0 * (entry.length_ps or run.length_ps),
         "realisations": entry.realisations or run.realisations,
     }

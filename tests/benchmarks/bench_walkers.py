@@ -24,7 +24,7 @@ def rows(repeats):
     region = ((edges[:-1] > LOW - 1e-12) & (edges[:-1] < HIGH - 1e-12)).astype(int)
     both = {"along": [], "across": []}
     for seed in range(repeats):
-        path = walkers(7000 + seed, atoms=100, frames=1500)
+        path = walkers(7000 + seed, atoms=300, frames=600)
         both["along"].append(regions.along(path, INTERVAL, slab(path), (0, 1), (2, 20), seed=seed))
         both["across"].append(
             regions.across(path[:, :, 2], INTERVAL, edges, region, 150, repeats=30, seed=seed)

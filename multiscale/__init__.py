@@ -31,6 +31,11 @@ _HOME = {
     "transport_coefficients": "multiscale.properties",
     "circuit_diffusivity": "multiscale.network",
     "percolation": "multiscale.network",
+    "Defect": "multiscale.space_charge",
+    "IonicPhase": "multiscale.space_charge",
+    "space_charge_layer": "multiscale.space_charge",
+    "space_charge_junction": "multiscale.space_charge",
+    "space_charge_field": "multiscale.space_charge",
     "run_study": "multiscale.study",
 }
 
@@ -38,7 +43,9 @@ __all__ = [
     "Boundary",
     "BoundaryRule",
     "BoundaryRules",
+    "Defect",
     "EffectiveDiffusivity",
+    "IonicPhase",
     "LabelImage",
     "Polycrystal",
     "TransportCoefficients",
@@ -51,6 +58,9 @@ __all__ = [
     "polycrystal",
     "read_image",
     "run_study",
+    "space_charge_field",
+    "space_charge_junction",
+    "space_charge_layer",
     "transport_coefficients",
     "write_image",
 ]
@@ -72,6 +82,13 @@ if TYPE_CHECKING:
         TransportCoefficients,
         isotropic_average,
         transport_coefficients,
+    )
+    from multiscale.space_charge import (
+        Defect,
+        IonicPhase,
+        space_charge_field,
+        space_charge_junction,
+        space_charge_layer,
     )
     from multiscale.study import run_study
     from multiscale.transport import EffectiveDiffusivity, effective_diffusivity

@@ -11,8 +11,6 @@ Guyer, Wheeler & Warren, Comput. Sci. Eng. 11, 6 (2009), 10.1109/MCSE.2009.52.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import warnings
 from types import ModuleType
@@ -22,24 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import ConvergenceError, InputError, describe
+from multiscale.numerics.fipy_package import import_fipy
 from multiscale.transport.discretisation import VoxelProblem, assemble, face_conductances
 from multiscale.transport.effective import EffectiveDiffusivity
 
 FloatArray = NDArray[np.float64]
-
-
-def _fipy() -> ModuleType:
-    """Import FiPy with its SciPy solvers, hiding our command line from it."""
-    os.environ.setdefault("FIPY_SOLVERS", "scipy")
-    arguments, sys.argv = sys.argv, sys.argv[:1]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import fipy
-    finally:
-        sys.argv = arguments
-    module: ModuleType = fipy
-    return module
 
 
 def solve_with_fipy(problem: VoxelProblem, *, boundary: str, rtol: float) -> EffectiveDiffusivity:
@@ -71,7 +56,7 @@ def solve_with_fipy(problem: VoxelProblem, *, boundary: str, rtol: float) -> Eff
     """
     problem = problem if boundary == "periodic" else problem.walled()
     _refuse(problem, boundary)
-    fipy = _fipy()
+    fipy = import_fipy()
     begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -29,7 +29,11 @@ _HOME = {
     "isotropic_average": "multiscale.properties",
     "TransportCoefficients": "multiscale.properties",
     "transport_coefficients": "multiscale.properties",
+    "Dielectric": "multiscale.properties",
+    "DielectricBoundary": "multiscale.properties",
+    "circuit_conductivity": "multiscale.network",
     "circuit_diffusivity": "multiscale.network",
+    "complex_conductivity": "multiscale.transport",
     "percolation": "multiscale.network",
     "Defect": "multiscale.space_charge",
     "IonicPhase": "multiscale.space_charge",
@@ -44,13 +48,17 @@ __all__ = [
     "BoundaryRule",
     "BoundaryRules",
     "Defect",
+    "Dielectric",
+    "DielectricBoundary",
     "EffectiveDiffusivity",
     "IonicPhase",
     "LabelImage",
     "Polycrystal",
     "TransportCoefficients",
     "__version__",
+    "circuit_conductivity",
     "circuit_diffusivity",
+    "complex_conductivity",
     "effective_diffusivity",
     "isotropic_average",
     "label_image",
@@ -74,11 +82,13 @@ if TYPE_CHECKING:
         read_image,
         write_image,
     )
-    from multiscale.network import circuit_diffusivity, percolation
+    from multiscale.network import circuit_conductivity, circuit_diffusivity, percolation
     from multiscale.properties import (
         Boundary,
         BoundaryRule,
         BoundaryRules,
+        Dielectric,
+        DielectricBoundary,
         TransportCoefficients,
         isotropic_average,
         transport_coefficients,
@@ -91,7 +101,11 @@ if TYPE_CHECKING:
         space_charge_layer,
     )
     from multiscale.study import run_study
-    from multiscale.transport import EffectiveDiffusivity, effective_diffusivity
+    from multiscale.transport import (
+        EffectiveDiffusivity,
+        complex_conductivity,
+        effective_diffusivity,
+    )
 
 
 def __getattr__(name: str) -> Any:

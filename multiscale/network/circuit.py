@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from multiscale.network.coefficients import (
 )
 from multiscale.network.grains import Floats, GrainNetwork, grain_network
 from multiscale.network.junctions import Junctions, facet_junctions
-from multiscale.network.resistors import Branches, solve_network
+from multiscale.network.resistors import Branches, Conductance, solve_network
 from multiscale.network.sheets import sheet_matrices
 from multiscale.properties.validity import check_widths, film_widths, mean_grain_sizes
 
@@ -128,7 +128,7 @@ def circuit_diffusivity(
     """
     network = grain_network(crystal)
     condition: Condition = boundary or ("periodic" if network.periodic else "dirichlet")
-    _check_condition(condition, network)
+    check_condition(condition, network)
     bulk = bulk_coefficients(phases, network)
     films = film_coefficients(boundaries, bulk, network)
     if boundaries is not None:
@@ -140,10 +140,53 @@ def circuit_diffusivity(
     junctions = facet_junctions(crystal, len(network.first)) if sheet.any() else None
     r_first = half_resistance(network.distance_first, bulk[network.first], films)
     r_second = half_resistance(network.distance_second, bulk[network.second], films)
-    circuit = _links(network, r_first, r_second, sheet > 0)
+    answer = respond(network, junctions, r_first, r_second, sheet, bulk, condition)
+    power, flux = answer.power, answer.flux
+    scale = np.abs(power).max()
+    return CircuitDiffusivity(
+        tensor=power,
+        percolates=answer.percolates,
+        flux_imbalance=float(np.abs(power - flux).max() / scale) if scale > 0 else 0.0,
+        boundary=condition,
+        along=along,
+        unknowns=answer.unknowns,
+    )
+
+
+def respond(
+    network: GrainNetwork,
+    junctions: Junctions | None,
+    r_first: NDArray[Any],
+    r_second: NDArray[Any],
+    sheet: NDArray[Any],
+    bulk: NDArray[Any],
+    condition: Condition,
+) -> Conductance:
+    """Solve the circuit for unit gradients along all axes.
+
+    Parameters
+    ----------
+    network : GrainNetwork
+        Grains and facets.
+    junctions : Junctions or None
+        Needed if any facet conducts along itself.
+    r_first, r_second : ndarray, shape (m,)
+        Areal resistances from either seed to the middle of the film, real or complex.
+    sheet : ndarray, shape (m,)
+        Excess conductance of each facet along itself.
+    bulk : ndarray, shape (n,)
+        Coefficient of each grain.
+    condition : {"periodic", "dirichlet"}
+        At the box faces.
+
+    Returns
+    -------
+    Conductance
+        Per volume: ``power`` and ``flux`` are effective tensors.
+    """
+    circuit = _links(network, r_first, r_second, sheet != 0)
     if junctions is not None:
         circuit = _add_sheets(circuit, network, junctions, sheet)
-    volume = float(np.prod(network.size))
     if condition == "periodic":
         answers = [solve_network(circuit, network.size)]
     else:
@@ -151,20 +194,27 @@ def circuit_diffusivity(
             solve_network(_add_electrodes(circuit, network, bulk, axis, junctions), network.size)
             for axis in range(network.dimension)
         ]
+    volume = float(np.prod(network.size))
     power, flux = (sum(getattr(a, name) for a in answers) / volume for name in ("power", "flux"))
     percolates = np.any([a.percolates for a in answers], axis=0)
-    scale = np.abs(power).max()
-    return CircuitDiffusivity(
-        tensor=power,
-        percolates=percolates,
-        flux_imbalance=float(np.abs(power - flux).max() / scale) if scale > 0 else 0.0,
-        boundary=condition,
-        along=along,
-        unknowns=sum(a.unknowns for a in answers),
-    )
+    return Conductance(power, flux, percolates, sum(a.unknowns for a in answers))
 
 
-def _check_condition(condition: str, network: GrainNetwork) -> None:
+def check_condition(condition: str, network: GrainNetwork) -> None:
+    """Refuse a condition that does not fit the crystal.
+
+    Parameters
+    ----------
+    condition : str
+        As given.
+    network : GrainNetwork
+        The crystal.
+
+    Raises
+    ------
+    InputError
+        If it is none, or not the crystal's.
+    """
     if condition not in ("periodic", "dirichlet"):
         raise InputError(describe("boundary", '"periodic" or "dirichlet"', condition))
     if (condition == "periodic") != network.periodic:
@@ -176,7 +226,7 @@ def _check_condition(condition: str, network: GrainNetwork) -> None:
 
 
 def _links(
-    network: GrainNetwork, r_first: Floats, r_second: Floats, split: NDArray[np.bool_]
+    network: GrainNetwork, r_first: NDArray[Any], r_second: NDArray[Any], split: NDArray[np.bool_]
 ) -> Branches:
     """Join the grains; facets that are ``split`` have a node of their own in the middle."""
     n, whole = network.grains, ~split
@@ -199,11 +249,11 @@ def _links(
 
 
 def _add_sheets(
-    circuit: Branches, network: GrainNetwork, junctions: Junctions, sheet: Floats
+    circuit: Branches, network: GrainNetwork, junctions: Junctions, sheet: NDArray[Any]
 ) -> Branches:
     """Join the split facets to the junctions at their edges."""
     edges, matrix = sheet_matrices(junctions, sheet, network.area)
-    node = network.grains + np.cumsum(sheet > 0) - 1
+    node = network.grains + np.cumsum(sheet != 0) - 1
     return Branches(
         nodes=circuit.nodes + junctions.count,
         tail=np.concatenate([circuit.tail, node[junctions.facet[edges]]]),
@@ -216,7 +266,7 @@ def _add_sheets(
 def _add_electrodes(
     circuit: Branches,
     network: GrainNetwork,
-    bulk: Floats,
+    bulk: NDArray[Any],
     axis: int,
     junctions: Junctions | None,
 ) -> Branches:

@@ -3,12 +3,14 @@
 Branch k joins two nodes and carries the current Σ_l W_kl v_l, v_l = u(head) − u(tail) + G · J_l
 the potential difference along branch l: G the mean gradient, J_l the box offset of the head.
 W is symmetric and positive semi-definite; diagonal for plain resistors. The potentials make the
-power least; twice the least power is G · (V K_eff) G.
+power least; twice the least power is G · (V K_eff) G. Admittances at a frequency may be complex
+and symmetric: the same equations, without conjugates, in which the power is only stationary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +75,8 @@ class Conductance:
         Potentials solved for.
     """
 
-    power: Floats
-    flux: Floats
+    power: NDArray[Any]
+    flux: NDArray[Any]
     percolates: NDArray[np.bool_]
     unknowns: int
 
@@ -107,14 +109,15 @@ def solve_network(branches: Branches, size: Floats) -> Conductance:
     zeros. One node of each part that is left is held at zero, which its null space allows.
     """
     W, d = branches.conductance, len(size)
-    live = np.asarray(W.diagonal()) > 0
+    live = np.abs(W.diagonal()) > 0
     tail, head = branches.tail[live], branches.head[live]
     parts = wrapping_clusters(branches.nodes, tail, head, branches.image[live])
     loops = branches.image[live] + parts.shift[tail] - parts.shift[head]
     source = loops * size
     percolates = np.asarray(parts.wraps.any(axis=0))
     if not percolates.any():
-        return Conductance(np.zeros((d, d)), np.zeros((d, d)), percolates, 0)
+        nothing = np.zeros((d, d), W.dtype)
+        return Conductance(nothing, nothing, percolates, 0)
     W = csr_array(W[live][:, live])
     free = np.asarray(parts.wraps.any(axis=1))[parts.label]
     free[_busiest(parts.label, tail, head)] = False
@@ -148,15 +151,16 @@ def _incidence(
     return csr_array((entries, (row, column)), shape=(len(tail), int(free.sum())))
 
 
-def _solve(matrix: csc_array, right: Floats) -> Floats:
+def _solve(matrix: csc_array, right: NDArray[Any]) -> NDArray[Any]:
     if matrix.shape[0] == 0:
         return np.zeros_like(right)
-    scale = 1 / np.sqrt(matrix.diagonal())  # contrasts of 1e10 and more are common
+    scale = 1 / np.sqrt(np.abs(matrix.diagonal()))  # contrasts of 1e10 and more are common
     scaled = csc_array(matrix.multiply(scale[:, None]).multiply(scale[None, :]))
-    if not _fits_direct(matrix.shape[0], matrix.nnz):
+    real = not np.iscomplexobj(right)
+    if real and not _fits_direct(matrix.shape[0], matrix.nnz):
         iterated = _iterate(csr_array(scaled), right * scale[:, None])
         if iterated is not None:
-            result: Floats = iterated * scale[:, None]
+            result: NDArray[Any] = iterated * scale[:, None]
             return result
     try:
         factors = splu(
@@ -167,7 +171,7 @@ def _solve(matrix: csc_array, right: Floats) -> Floats:
         )
     except RuntimeError as error:
         raise ComputationError(f"resistor network: {error}") from error
-    answer: Floats = factors.solve(right * scale[:, None]) * scale[:, None]
+    answer: NDArray[Any] = factors.solve(right * scale[:, None]) * scale[:, None]
     return answer
 
 

@@ -13,7 +13,10 @@ resistor G L_e / d_e of every edge.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from multiscale.network.grains import Floats, Integers
@@ -23,7 +26,9 @@ SHORTEST_ARM = 0.02
 """Least arm in D, in units of the longest of the facet."""
 
 
-def sheet_matrices(junctions: Junctions, sheet: Floats, area: Floats) -> tuple[Integers, csr_array]:
+def sheet_matrices(
+    junctions: Junctions, sheet: NDArray[Any], area: Floats
+) -> tuple[Integers, csr_array]:
     """Assemble W of all facets that conduct along themselves.
 
     Parameters
@@ -42,7 +47,7 @@ def sheet_matrices(junctions: Junctions, sheet: Floats, area: Floats) -> tuple[I
     matrix : csr_array, shape (q, q)
         W: currents out of the edges for the potentials of the facets above their edges.
     """
-    edges = np.flatnonzero(sheet[junctions.facet] > 0)
+    edges = np.flatnonzero(sheet[junctions.facet] != 0)
     facet, counts = np.unique(junctions.facet[edges], return_counts=True)
     begin = np.concatenate([[0], np.cumsum(counts)[:-1]])
     values, rows, columns = [], [], []

@@ -12,15 +12,21 @@ Quantities are *self*-diffusivities. The charge diffusivity divides by the Haven
 chemical diffusivities (with the thermodynamic factor) are never mixed in.
 
 Reading order: ``quantity``, ``_schema``, ``material``, ``catalogue``; ``boundary``,
-``boundary_rules``, ``average``, ``driving_force``. From trajectories: ``diffusivity`` (one cell),
-``regions`` and ``slab`` (along and across a boundary), ``profile`` (its width),
-``from_dynamics`` (several runs), ``arrhenius`` (all temperatures), ``writing`` (property files).
+``boundary_rules``, ``average``, ``driving_force``, ``dielectric``. From trajectories:
+``diffusivity`` (one cell), ``regions`` and ``slab`` (along and across a boundary), ``profile``
+(its width), ``from_dynamics`` (several runs), ``arrhenius`` (all temperatures), ``writing``
+(property files).
 """
 
 from multiscale.properties.average import isotropic_average
 from multiscale.properties.boundary import Boundary
 from multiscale.properties.boundary_rules import BoundaryRule, BoundaryRules
 from multiscale.properties.catalogue import load, names
+from multiscale.properties.dielectric import (
+    ComplexConductivity,
+    Dielectric,
+    DielectricBoundary,
+)
 from multiscale.properties.driving_force import TransportCoefficients, transport_coefficients
 from multiscale.properties.material import BoundaryProperties, Material, RuleProperties
 from multiscale.properties.quantity import Number, Quantity
@@ -30,6 +36,9 @@ __all__ = [
     "BoundaryProperties",
     "BoundaryRule",
     "BoundaryRules",
+    "ComplexConductivity",
+    "Dielectric",
+    "DielectricBoundary",
     "Material",
     "Number",
     "Quantity",

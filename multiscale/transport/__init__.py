@@ -18,10 +18,11 @@ beside pores); ``effective``, ``flux``; ``cut_cells``,
 ``polyhedra``, ``cut_grid``, ``nitsche``, ``cut_crystal``, ``cut_image`` (films on
 their true facets); ``tensor_elements``, ``tensor_solver`` (plain fields of tensors,
 without a matrix); ``orientation``, ``boundary_classes``,
-``bounds``, ``layer_models``, ``fipy_reference``.
+``complex_field`` (over frequency), ``bounds``, ``layer_models``, ``fipy_reference``.
 """
 
 from multiscale.transport.bounds import hashin_shtrikman, wiener
+from multiscale.transport.complex_field import complex_conductivity
 from multiscale.transport.effective import (
     CutSolution,
     EffectiveDiffusivity,
@@ -37,6 +38,7 @@ __all__ = [
     "EffectiveDiffusivity",
     "VoxelGeometry",
     "VoxelSolution",
+    "complex_conductivity",
     "effective_diffusivity",
     "field_of_labels",
     "hashin_shtrikman",

@@ -446,7 +446,7 @@ def _sheet_links(
     electrodes: int | None,
 ) -> tuple[tuple[NDArray[np.int32], NDArray[np.int32], FloatArray], FloatArray]:
     """Join face nodes over shared voxel edges; join edges at electrodes to them."""
-    first, second, value, end_node, end_side, end_value = _edge_stars(
+    first, second, value, end_node, end_side, end_value = edge_stars(
         node,
         arm,
         problem.bulk.size,
@@ -460,17 +460,44 @@ def _sheet_links(
 
 
 @kernel()
-def _edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-untyped-def]  # noqa: C901
+def edge_stars(node, arm, offset, d, periodic, electrodes):  # type: ignore[no-untyped-def]  # noqa: C901
     """Star-mesh transform of every voxel edge that boundary faces share.
 
     The edge at the lower corner of voxel (i, j) in the plane of axes a, b has
     four faces around it: normal a at ±b and normal b at ±a.
+
+    Parameters
+    ----------
+    node : (d, nx, ny, nz) int32 ndarray
+        Node on the upper face of each voxel, −1 for none.
+    arm : (n, d) ndarray
+        Conductance from each node to its edges along each axis, real or complex.
+    offset : int
+        Number of the first of these nodes.
+    d : int
+        Number of active axes.
+    periodic : bool
+        Whether the box repeats.
+    electrodes : int
+        Axis between two electrodes, −1 for none.
+
+    Returns
+    -------
+    first, second : (l,) int32 ndarray
+        Nodes that are joined.
+    value : (l,) ndarray
+        Conductance between them.
+    end_node, end_side : (e,) int64 ndarray
+        Nodes, from 0 on, joined to an electrode, and to which.
+    end_value : (e,) ndarray
+        Conductance to it.
     """
     shape = node.shape[1:]
-    first, second, value = [np.int32(0)], [np.int32(0)], [0.0]
-    end_node, end_side, end_value = [np.int64(0)], [np.int64(0)], [0.0]
+    nothing = np.zeros(1, arm.dtype)[0]  # arms may be complex
+    first, second, value = [np.int32(0)], [np.int32(0)], [nothing]
+    end_node, end_side, end_value = [np.int64(0)], [np.int64(0)], [nothing]
     found = np.empty(4, np.int32)
-    conductance = np.empty(4)
+    conductance = np.empty(4, arm.dtype)
     corner, p = np.empty(3, np.int64), np.empty(3, np.int64)
     for a in range(d):
         for b in range(a + 1, d):

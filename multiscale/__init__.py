@@ -31,9 +31,11 @@ _HOME = {
     "transport_coefficients": "multiscale.properties",
     "Dielectric": "multiscale.properties",
     "DielectricBoundary": "multiscale.properties",
+    "boundary_share": "multiscale.network",
     "circuit_conductivity": "multiscale.network",
     "circuit_diffusivity": "multiscale.network",
     "complex_conductivity": "multiscale.transport",
+    "crossover_grain_size": "multiscale.network",
     "percolation": "multiscale.network",
     "Defect": "multiscale.space_charge",
     "IonicPhase": "multiscale.space_charge",
@@ -56,9 +58,11 @@ __all__ = [
     "Polycrystal",
     "TransportCoefficients",
     "__version__",
+    "boundary_share",
     "circuit_conductivity",
     "circuit_diffusivity",
     "complex_conductivity",
+    "crossover_grain_size",
     "effective_diffusivity",
     "isotropic_average",
     "label_image",
@@ -82,7 +86,13 @@ if TYPE_CHECKING:
         read_image,
         write_image,
     )
-    from multiscale.network import circuit_conductivity, circuit_diffusivity, percolation
+    from multiscale.network import (
+        boundary_share,
+        circuit_conductivity,
+        circuit_diffusivity,
+        crossover_grain_size,
+        percolation,
+    )
     from multiscale.properties import (
         Boundary,
         BoundaryRule,

@@ -20,11 +20,13 @@ Files in reading order: ``grains.py`` (what is read of a polycrystal), ``wrappin
 (clusters that wind around the box), ``junctions.py`` (where facets meet), ``percolation.py``,
 ``voxels.py`` (the same question to a grid of voxels); ``coefficients.py`` (bulk and films on
 links), ``resistors.py`` (the linear system), ``sheets.py`` (conduction along facets),
-``circuit.py`` (the effective diffusivity), ``complex_circuit.py`` (over frequency).
+``circuit.py`` (the effective diffusivity), ``complex_circuit.py`` (over frequency),
+``crossover.py`` (the boundaries' share).
 """
 
 from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
 from multiscale.network.complex_circuit import circuit_conductivity
+from multiscale.network.crossover import boundary_share, crossover_grain_size
 from multiscale.network.grains import GrainNetwork, grain_network
 from multiscale.network.percolation import Percolation, percolation
 from multiscale.network.voxels import VoxelPercolation, voxel_percolation
@@ -36,8 +38,10 @@ __all__ = [
     "GrainNetwork",
     "Percolation",
     "VoxelPercolation",
+    "boundary_share",
     "circuit_conductivity",
     "circuit_diffusivity",
+    "crossover_grain_size",
     "grain_network",
     "percolation",
     "voxel_percolation",

@@ -20,6 +20,7 @@ quickstart: $(VENV)/.core
 
 grain-size: $(VENV)/.core
 	$(BIN)/python runs/grain-size/make_curves.py
+	$(BIN)/python runs/grain-size/make_trends.py
 
 boundary-accuracy: $(VENV)/.core
 	$(BIN)/python runs/boundary-accuracy/make_table.py

@@ -74,7 +74,12 @@ def models(bulk: float, film: ms.Boundary, size: float, surface: float) -> dict[
 
 
 def solve(
-    crystal: ms.Polycrystal, cells: int, bulk: float, film: ms.Boundary, scheme: str
+    crystal: ms.Polycrystal,
+    cells: int,
+    bulk: float,
+    film: ms.Boundary,
+    scheme: str,
+    phase: str = "LLZO",
 ) -> dict[str, Any]:
     """Solve at one size, and say whether films were fine, wide or refused."""
     more = {} if scheme == "faces" else {"scheme": scheme}
@@ -84,8 +89,8 @@ def solve(
             result = ms.effective_diffusivity(
                 crystal,
                 cells=(cells,) * 3,
-                phases={"LLZO": bulk},
-                boundaries={"LLZO|LLZO": film},
+                phases={phase: bulk},
+                boundaries={f"{phase}|{phase}": film},
                 rtol=1e-6,
                 **more,
             )

@@ -27,6 +27,8 @@ Model = Literal["gouy-chapman", "mott-schottky"]
 
 FAR = 45.0
 """Debye lengths beyond the depletion layer at which a grain counts as endless: e^−45."""
+ROOM = 1.25
+"""Width of a film over the least that can hold its layers, the core apart."""
 EXTENT = 0.999
 """Share of the carriers' excess that the extent of a layer holds."""
 
@@ -120,7 +122,8 @@ class SpaceChargeLayer:
         core : Boundary
             The core alone.
         width : float, optional
-            Width of the film [m]; by default the core and the extent of both layers.
+            Width of the film [m]; by default the core and 1.25 times the width of bulk that
+            lacks what the layers lack (or, if they add carriers, that resists what they save).
 
         Returns
         -------
@@ -141,8 +144,9 @@ class SpaceChargeLayer:
         """
         if not bulk > 0:
             raise InputError(describe("bulk", "a coefficient > 0 in m²/s", bulk))
-        if width is None:
-            width = core.width + 2.0 * self.extent
+        short = max(-self.excess_conductance_length, -self.excess_resistance_length, 0.0)
+        needed = core.width + ROOM * short
+        width = needed if width is None else width
         rest = width - core.width
         resistance = (rest + self.excess_resistance_length) / bulk
         along = core.width * core.segregation * core.along
@@ -151,7 +155,6 @@ class SpaceChargeLayer:
         if not blocked:
             resistance += core.width / (core.segregation * core.across)
         if width < core.width or resistance <= 0 or along < 0:
-            needed = core.width + 2.0 * self.extent
             raise InputError(
                 describe("width", f"a film that holds core and layers, about {needed:.3g} m",
                          f"{width:.3g} m")

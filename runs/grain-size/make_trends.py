@@ -175,8 +175,11 @@ def draw(path: Path, rows: list[dict[str, Any]], sizes: list[dict[str, Any]]) ->
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    made, panels = plt.subplots(2, 4, figsize=(14, 7), sharex=True, layout="constrained")
-    for panel, name in zip(panels.ravel(), SETS, strict=True):
+    wide = -(-len(SETS) // 2)
+    made, panels = plt.subplots(
+        2, wide, figsize=(3.5 * wide, 7), sharex=True, squeeze=False, layout="constrained"
+    )
+    for panel, name in zip(panels.ravel(), SETS, strict=False):
         kept = [row for row in rows if row["set"] == name and row["status"] != "refused"]
         for key, style, label in (
             ("brick_layer_over_bulk", ":", "brick layer"),

@@ -137,7 +137,8 @@ def test_no_potential_changes_nothing():
 def test_a_film_carries_core_and_layers(potential, wide):
     layer = ms.space_charge_layer(potential=potential, model="mott-schottky")
     core, bulk = ms.Boundary(width=1e-9, across=1e-13, along=5e-13, segregation=0.5), 1e-12
-    usual = core.width + 2 * layer.extent
+    usual = layer.boundary(bulk, core).width
+    assert core.width < usual < core.width + 2 * layer.extent
     film = layer.boundary(bulk, core, width=wide * usual)
     resistance = core.width / 5e-14 + (film.width - core.width) / bulk
     resistance += layer.excess_resistance_length / bulk
@@ -151,7 +152,7 @@ def test_films_refused():
     layer = ms.space_charge_layer(potential=0.2, model="mott-schottky")
     core = ms.Boundary(width=1e-9, across=1e-13, along=0.0)
     with pytest.raises(InputError, match="width: expected a film that holds core and layers"):
-        layer.boundary(1e-12, core, width=1.1e-9)
+        layer.boundary(1e-12, core, width=1.02e-9)
     with pytest.raises(InputError, match="bulk: expected a coefficient > 0"):
         layer.boundary(0.0, core)
     blocked = layer.boundary(1e-12, ms.Boundary(width=1e-9, across=0.0, along=0.0))

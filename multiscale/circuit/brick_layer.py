@@ -374,9 +374,7 @@ def coated_grain_conductivity(ceramic: BrickLayer, frequency: ArrayLike) -> Comp
     grains = (1.0 - ceramic.width_over_size) ** 3
     bulk, boundary = ceramic.bulk(frequency), ceramic.boundary(frequency)
     numerator = (1.0 + 2.0 * grains) * bulk + 2.0 * (1.0 - grains) * boundary
-    return np.asarray(
-        boundary * numerator / ((1.0 - grains) * bulk + (2.0 + grains) * boundary)
-    )
+    return np.asarray(boundary * numerator / ((1.0 - grains) * bulk + (2.0 + grains) * boundary))
 
 
 def check_positive(**values: float) -> None:

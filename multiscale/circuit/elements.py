@@ -199,9 +199,7 @@ def constant_phase(frequency: ArrayLike, coefficient: float, exponent: float) ->
     return np.asarray(1.0 / (coefficient * (1j * angular_frequency(frequency)) ** exponent))
 
 
-def zarc(
-    frequency: ArrayLike, resistance: float, coefficient: float, exponent: float
-) -> Complexes:
+def zarc(frequency: ArrayLike, resistance: float, coefficient: float, exponent: float) -> Complexes:
     """Resistor beside a CPE, Z = R/(1 + R Q (jω)^n): a depressed arc.
 
     Parameters
@@ -351,7 +349,7 @@ def arc_capacitance(resistance: float, coefficient: float, exponent: float) -> f
     LIMIT.check(resistance)
     COEFFICIENT.check(coefficient)
     EXPONENT.check(exponent)
-    return (resistance * coefficient) ** (1.0 / exponent) / resistance
+    return float((resistance * coefficient) ** (1.0 / exponent) / resistance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from multiscale.circuit.elements import Complexes, Floats, angular_frequency
 from multiscale.circuit.spectrum import ImpedanceSpectrum
@@ -76,7 +75,6 @@ def fit_ladder(
     *,
     inductance: bool = True,
     capacitance: bool = False,
-    nonnegative: bool = False,
 ) -> Ladder:
     """Find the resistances of a ladder by linear least squares, weighted by 1/|Z|.
 
@@ -88,8 +86,6 @@ def fit_ladder(
         τ_k [s].
     inductance, capacitance : bool, optional
         Let a coil or a capacitor in series take part.
-    nonnegative : bool, optional
-        Hold all values ≥ 0: a distribution of relaxation times.
 
     Returns
     -------
@@ -106,10 +102,7 @@ def fit_ladder(
     matrix = _stack(columns * weight[:, None])
     target = _stack(spectrum.impedance * weight)
     scale = np.linalg.norm(matrix, axis=0)
-    if nonnegative:
-        found = nnls(matrix / scale, target)[0]
-    else:
-        found = np.linalg.lstsq(matrix / scale, target, rcond=None)[0]
+    found = np.linalg.lstsq(matrix / scale, target, rcond=None)[0]
     values = np.zeros(len(used))
     values[used] = found / scale
     r0, coil, elastance = (float(value) for value in values[len(times) :])

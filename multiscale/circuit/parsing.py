@@ -205,6 +205,31 @@ def _impedance(node: Node, frequency: ArrayLike, values: Sequence[float]) -> Com
     return np.where(shorted, 0.0, 1.0 / np.where(parts == 0, 1.0, 1.0 / parts).sum(axis=0))
 
 
+def peak_frequency(node: Node, frequency: ArrayLike, values: Sequence[float]) -> float:
+    """Find where −Z″ of a part of a circuit is largest.
+
+    Parameters
+    ----------
+    node : Leaf, Series or Parallel
+        The part.
+    frequency : array_like
+        f [Hz]; it is looked for from 1e-6 of the lowest to 1e6 times the highest, 50 steps a
+        decade.
+    values : sequence of float
+        All parameters of the circuit.
+
+    Returns
+    -------
+    float
+        f [Hz].
+    """
+    given = np.asarray(frequency, dtype=np.float64)
+    decades = np.log10(given.max() / given.min()) + 12.0
+    grid = np.geomspace(1e-6 * given.min(), 1e6 * given.max(), int(50 * decades) + 1)
+    with np.errstate(all="ignore"):
+        return float(grid[np.argmax(-_impedance(node, grid, values).imag)])
+
+
 def parse_circuit(text: str) -> Circuit:
     """Read a circuit string.
 
@@ -234,7 +259,10 @@ def parse_circuit(text: str) -> Circuit:
 
 
 class _Parser:
-    """Recursive descent: series = item {'-' item}; item = element | 'p(' series {',' series} ')'."""
+    """Recursive descent.
+
+    series = item {"-" item}; item = element | "p(" series "," series {"," series} ")"
+    """
 
     def __init__(self, text: str) -> None:
         self.text, self.leaves, self.seen = text, list[Leaf](), set[tuple[str, int]]()

@@ -103,9 +103,7 @@ def _header(unit: str) -> tuple[str, ...]:
     return ("frequency_Hz", f"Z_real_{tag}", f"Z_imag_{tag}", f"Z_modulus_{tag}", "phase_deg")
 
 
-def write_spectrum(
-    spectrum: ImpedanceSpectrum, path: str | Path, *, plain: bool = False
-) -> None:
+def write_spectrum(spectrum: ImpedanceSpectrum, path: str | Path, *, plain: bool = False) -> None:
     """Write a spectrum to a CSV file, whole and then renamed into place.
 
     Parameters
@@ -253,5 +251,7 @@ def _check_polar(place: str, row: Sequence[float]) -> None:
     """Compare the columns of modulus and phase with Z′ and Z″: a damaged digit shows."""
     value, polar = complex(row[1], row[2]), row[3] * np.exp(1j * np.deg2rad(row[4]))
     if abs(value - polar) > AGREEMENT * abs(value):
-        expected = f"modulus {abs(value):.9g} and phase {np.angle(value, deg=True):.9g} of Z' and Z''"
+        expected = (
+            f"modulus {abs(value):.9g} and phase {np.angle(value, deg=True):.9g} of Z' and Z''"
+        )
         raise InputError(describe(place, expected, f"{row[3]:.9g} and {row[4]:.9g}"))

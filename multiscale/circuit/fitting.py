@@ -286,8 +286,9 @@ def _best(answers: list[_Answer], problem: _Problem) -> _Answer:
     values = zip(problem.circuit.parameters, np.exp(best.logs), strict=True)
     where = ", ".join(f"{name} = {value:.3g}" for name, value in values)
     raise ConvergenceError(
-        f"{problem.circuit.text}: no convergence within {best.evaluations} evaluations; stopped at a "
-        f"weighted misfit of {best.misfit:.3g} with {where}; give initial values or a simpler circuit",
+        f"{problem.circuit.text}: no convergence within {best.evaluations} evaluations; "
+        f"stopped at a weighted misfit of {best.misfit:.3g} with {where}; give initial values "
+        "or a simpler circuit",
         [answer.misfit for answer in answers],
     )
 

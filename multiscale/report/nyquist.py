@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from multiscale.circuit import ImpedanceSpectrum
+from multiscale.circuit.elements import Complexes, Floats
 from multiscale.errors import InputError, describe
 from multiscale.report import style
 
 PREFIXES = {9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n"}
 """SI prefixes by their power of ten."""
 SYMBOLS = {"ohm": "Ω", "ohm m2": "Ω m²"}
-APART = 0.045
+APART = 0.065
 """Labels of decades keep this distance, in widths of the plot."""
+FLATTEST, TALLEST = 0.4, 1.2
+"""Smallest and largest height of the plot over its width."""
+STEP = (-0.1, 0.1)
+"""Decades to both sides of a label over which the curve's direction is taken."""
+Span = tuple[float, float]
 
 
 @style.styled
@@ -49,9 +57,11 @@ def nyquist_figure(
     if len(units) != 1:
         raise InputError(describe("spectra", "spectra of one unit", ", ".join(units) or "none"))
     power = _power(shown)
-    figure, [[axes]] = style.panels(1, 1, 5.4, width=7.2)
+    horizontal, vertical = _limits(shown, 10.0**power)
+    ratio = (vertical[1] - vertical[0]) / (horizontal[1] - horizontal[0])
+    figure, [[axes]] = style.panels(1, 1, 1.2 + 6.3 * ratio, width=7.2)
     style.grid(axes)
-    _limits(axes, shown, 10.0**power)
+    axes.set(xlim=horizontal, ylim=vertical, aspect="equal")
     taken: list[tuple[float, float]] = []
     for number, label in enumerate(dict.fromkeys([*spectra, *fits])):
         colour = style.PALETTE[number % len(style.PALETTE)]
@@ -63,7 +73,7 @@ def nyquist_figure(
             marker = style.MARKERS[number % len(style.MARKERS)]
             z = _by_frequency(spectra[label]) / 10.0**power
             line = "none" if label in fits else "-"
-            drawn: dict[str, str] = {"color": colour, "marker": marker, "linestyle": line}
+            drawn: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line}
             axes.plot(z.real, -z.imag, markersize=3.0, linewidth=0.8, label=label, **drawn)
             _mark_decades(axes, spectra[label], 10.0**power, colour, marker, taken)
     _label(axes, f"{PREFIXES[power]}{SYMBOLS[units[0]]}")
@@ -110,7 +120,7 @@ def frequency_name(power: int) -> str:
     return f"{10.0 ** (power - third):g} {PREFIXES[third]}Hz"
 
 
-def _by_frequency(spectrum: ImpedanceSpectrum) -> np.ndarray:
+def _by_frequency(spectrum: ImpedanceSpectrum) -> Complexes:
     return spectrum.impedance[np.argsort(spectrum.frequency)]
 
 
@@ -121,16 +131,20 @@ def _power(shown: list[ImpedanceSpectrum]) -> int:
     return min(max(power, min(PREFIXES)), max(PREFIXES))
 
 
-def _limits(axes: Axes, shown: list[ImpedanceSpectrum], scale: float) -> None:
-    """Show all points and the origin of Z″, with equal units on both axes."""
+def _limits(shown: list[ImpedanceSpectrum], scale: float) -> tuple[Span, Span]:
+    """Ranges of Z′ and −Z″ that show all points, the origin, and room for labels.
+
+    The narrower range is widened until the panel is neither a strip nor a tower.
+    """
     z = np.concatenate([spectrum.impedance for spectrum in shown]) / scale
-    left, right = min(float(z.real.min()), 0.0), float(z.real.max())
+    left, right = min(float(z.real.min()), 0.0), max(float(z.real.max()), 0.0)
     low, high = min(float(-z.imag.max()), 0.0), max(float(-z.imag.min()), 0.0)
-    margin = 0.07 * max(right - left, high - low)
-    axes.set_xlim(left - margin * (left < 0), right + margin)
-    axes.set_ylim(low - margin * (low < 0), high + margin)
-    axes.set_aspect("equal", adjustable="datalim", anchor="SW")
-    axes.apply_aspect()
+    margin = 0.07 * (max(right - left, high - low) or 1.0)
+    left, right = left - min(margin, -3.0 * left), right + margin
+    low, high = low - min(margin, -3.0 * low), high + margin
+    right = max(right, left + (high - low) / TALLEST)
+    high = max(high, low + (right - left) * FLATTEST)
+    return (left, right), (low, high)
 
 
 def _mark_decades(
@@ -143,22 +157,40 @@ def _mark_decades(
 ) -> None:
     """Mark each decade; label those that lie apart from the labels that are there."""
     span = APART * float(np.ptp(axes.get_xlim()))
-    for power, value in decade_points(spectrum).items():
+    points = decade_points(spectrum)
+    for (power, value), (right, up) in zip(
+        points.items(), _outwards(spectrum, points), strict=True
+    ):
         x, y = value.real / scale, -value.imag / scale
-        edge: dict[str, str] = {"markerfacecolor": "white", "markeredgecolor": colour}
+        edge: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": colour}
         axes.plot(x, y, marker=marker, markersize=6.5, linestyle="none", zorder=4, **edge)
-        if all(np.hypot(x - a, y - b) > 1.4 * span for a, b in taken):
+        if all(np.hypot(x - a, y - b) > span for a, b in taken):
             taken.append((x, y))
             axes.annotate(
                 frequency_name(power),
                 (x, y),
-                xytext=(0, 7),
+                xytext=(8.0 * right, 8.0 * up),
                 textcoords="offset points",
-                ha="center",
+                ha="left" if right > 0.3 else "right" if right < -0.3 else "center",
+                va="bottom" if up > 0.5 else "center",
                 color=colour,
                 fontsize=8.0,
                 zorder=5,
+                path_effects=[Stroke(linewidth=2.5, foreground="white"), Normal()],
             )
+
+
+def _outwards(spectrum: ImpedanceSpectrum, powers: Iterable[int]) -> Floats:
+    """Directions across the curve, upwards, at powers of ten of the frequency."""
+    order = np.argsort(spectrum.frequency)
+    logs, z = np.log10(spectrum.frequency[order]), spectrum.impedance[order]
+    at = np.asarray(list(powers), dtype=np.float64)
+    step = [np.interp(at + d, logs, z.real) - 1j * np.interp(at + d, logs, z.imag) for d in STEP]
+    across = 1j * (step[1] - step[0])
+    across = np.where(across.imag < 0, -across, across)
+    across = np.where(across == 0, 1j, across)
+    across = across / np.abs(across)
+    return np.column_stack([across.real, across.imag])
 
 
 def _label(axes: Axes, unit: str) -> None:

@@ -140,7 +140,7 @@ def _limits(shown: list[ImpedanceSpectrum], scale: float) -> tuple[Span, Span]:
     left, right = min(float(z.real.min()), 0.0), max(float(z.real.max()), 0.0)
     low, high = min(float(-z.imag.max()), 0.0), max(float(-z.imag.min()), 0.0)
     margin = 0.07 * (max(right - left, high - low) or 1.0)
-    left, right = left - min(margin, -3.0 * left), right + margin
+    left, right = left - margin, right + margin
     low, high = low - min(margin, -3.0 * low), high + margin
     right = max(right, left + (high - low) / TALLEST)
     high = max(high, low + (right - left) * FLATTEST)
@@ -169,10 +169,10 @@ def _mark_decades(
             axes.annotate(
                 frequency_name(power),
                 (x, y),
-                xytext=(8.0 * right, 8.0 * up),
+                xytext=(8.0 * right, max(8.0 * up, 2.0)),
                 textcoords="offset points",
                 ha="left" if right > 0.3 else "right" if right < -0.3 else "center",
-                va="bottom" if up > 0.5 else "center",
+                va="bottom",
                 color=colour,
                 fontsize=8.0,
                 zorder=5,

@@ -33,7 +33,7 @@ AGREEING, SAME = 3, 1e-3
 EXACT = 1e-16
 """Misfits below this are rounding."""
 LOWEST_EXPONENT = 0.05
-UNDETERMINED = 1e-9
+UNDETERMINED = 1e-8
 """Ratio of singular values of the scaled Jacobian under which a parameter is free."""
 AT_BOUND = 1e-6
 
@@ -202,6 +202,7 @@ class _Problem:
         found = least_squares(
             self.residuals,
             inside,
+            jac="3-point",  # forward differences hide a singular Jacobian behind their error
             bounds=(self.lower, self.upper),
             xtol=1e-12,
             ftol=1e-12,

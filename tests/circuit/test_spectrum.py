@@ -98,7 +98,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, spectrum, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(InputError, match="expected a file that can be written.*disk full"):
+    with pytest.raises(InputError, match=r"expected a file that can be written.*disk full"):
         write_spectrum(spectrum, path, plain=True)
     assert path.read_text() == before
     assert [file.name for file in tmp_path.iterdir()] == ["one.csv"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multiscale.circuit import parse_circuit, write_spectrum
+from multiscale.circuit import fit_circuit, parse_circuit, write_spectrum
 
 pytest.importorskip("impedance")
 
@@ -29,10 +29,23 @@ def test_names_and_order(pair):
     assert list(ours.parameters) == theirs.get_param_names()[0]
 
 
+@pytest.mark.filterwarnings("ignore:Simulating circuit")
 def test_spectra(pair, frequency):
     ours, theirs, values = pair
     z = theirs.predict(frequency, use_initial=True)
     assert np.abs(ours.impedance(frequency, values) / z - 1).max() < 1e-12
+
+
+def test_fits(measured):
+    from impedance.models.circuits import CustomCircuit
+
+    text, values = "R0-p(R1,CPE1)-p(R2,CPE2)", [10, 100, 1e-7, 0.9, 300, 3e-5, 0.85]
+    spectrum = measured(text, values, noise=5e-3)
+    theirs = CustomCircuit(text, initial_guess=values)
+    theirs.fit(spectrum.frequency, spectrum.impedance, weight_by_modulus=True)
+    ours = fit_circuit(spectrum, text)
+    assert ours.values == pytest.approx(theirs.parameters_, rel=1e-3)
+    assert ours.standard_errors == pytest.approx(theirs.conf_, rel=0.02)
 
 
 def test_their_reader_reads_our_files(tmp_path, measured):

@@ -98,10 +98,14 @@ class TwoArcs:
 
     Parameters
     ----------
-    bulk_resistance, boundary_resistance : float
-        R_b and R_gb [Ω], or [Ω m²] of a unit area.
-    bulk_capacitance, boundary_capacitance : float
-        C_b and C_gb [F], or [F/m²] of a unit area.
+    bulk_resistance : float
+        R_b [Ω], or [Ω m²] of a unit area.
+    bulk_capacitance : float
+        C_b [F], or [F/m²] of a unit area.
+    boundary_resistance : float
+        R_gb, likewise.
+    boundary_capacitance : float
+        C_gb, likewise.
     """
 
     bulk_resistance: float

@@ -97,6 +97,15 @@ def test_static_constriction_is_that_of_maxwell(ceramic):
     assert areal == pytest.approx(expected, rel=0.02)  # a/b = 0.01
 
 
+def test_static_constriction_of_spots_close_together(ceramic):
+    """A quarter of the area: the cylinder of each spot is twice as wide as the spot."""
+    kappa = constriction_conductivity(ceramic, 1e-6, 0.25, 1e-7).real
+    grain = (1 - ceramic.width_over_size) / 1e-2
+    areal = (1 / kappa - grain) * 1e-6
+    each = 2 * spreading_by_galerkin(0.5) / (4 * 1e-7 * 1e-2) + 1e-9 / (1e-2 * np.pi * 1e-14)
+    assert areal == pytest.approx(each * np.pi * (2e-7) ** 2, rel=1e-3)
+
+
 def test_smaller_spots_of_the_same_share_conduct_better(ceramic):
     static = [
         float(constriction_conductivity(ceramic, 1e-6, 0.01, radius).real)

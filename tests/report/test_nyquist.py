@@ -80,6 +80,14 @@ def test_areal_impedance() -> None:
     assert figure.axes[0].get_xlabel() == "Z′ [µΩ m²]"
 
 
+def test_the_panel_is_neither_strip_nor_tower() -> None:
+    frequency = np.geomspace(1, 1e3, 10)
+    for z in (np.linspace(1, 9, 10), 1 - 1j * np.linspace(1, 90, 10)):
+        axes = nyquist_figure({"one": ImpedanceSpectrum(frequency, z)}).axes[0]
+        ratio = np.ptp(axes.get_ylim()) / np.ptp(axes.get_xlim())
+        assert 0.39 < ratio < 1.21
+
+
 def test_a_point_and_nothing() -> None:
     nyquist_figure({"zero": ImpedanceSpectrum([1.0], [0.0])}).canvas.draw()
     with pytest.raises(InputError, match="spectra of one unit, received none"):

@@ -22,7 +22,7 @@ from multiscale.circuit.spectrum import ImpedanceSpectrum
 from multiscale.circuit.starting_values import is_arc, starting_values
 from multiscale.errors import ComputationError, ConvergenceError, InputError, describe
 
-RESTARTS = 12
+RESTARTS = 10
 """Starts with scattered initial values beside the first two."""
 SHARES = (1e-3, 0.2)
 """Smallest arcs that initial values are read from: small ones count, or are noise."""
@@ -32,6 +32,8 @@ AGREEING, SAME = 3, 1e-3
 """So many starts that reach the lowest misfit, within this relative difference, end the search."""
 EXACT = 1e-16
 """Misfits below this are rounding."""
+FARTHEST = 100.0
+"""Largest |ln(value)|; a value that runs off so far is one the spectrum does not determine."""
 LOWEST_EXPONENT = 0.05
 UNDETERMINED = 1e-8
 """Ratio of singular values of the scaled Jacobian under which a parameter is free."""
@@ -91,7 +93,7 @@ def fit_circuit(
     *,
     weights: str | ArrayLike = "modulus",
     seed: int = 0,
-    max_evaluations: int = 2000,
+    max_evaluations: int = 300,
 ) -> CircuitFit:
     """Fit a circuit to real and imaginary part of a spectrum together.
 
@@ -134,7 +136,8 @@ def fit_circuit(
     (exponents from 0.05 to 1), with scipy's trust region. Standard errors are those of the
     linearised problem, s²(JᵀJ)⁻¹ with s² the reduced χ²; with given deviations s = 1. They
     are right where the circuit is, noise is independent from point to point, and errors are
-    small against the values.
+    small against the values. The lowest of the minima found need not be the lowest there is:
+    compare the misfit with the noise, and give initial values where it is larger.
 
     References
     ----------
@@ -176,19 +179,23 @@ class _Problem:
     deviations: Floats
 
     @property
+    def bounded(self) -> NDArray[np.bool_]:
+        """Parameters with a largest value: exponents."""
+        return np.isfinite([limit.upper for limit in self.circuit.limits])
+
+    @property
     def upper(self) -> Floats:
-        return np.log([limit.upper for limit in self.circuit.limits])
+        logs = np.log([limit.upper for limit in self.circuit.limits])
+        return np.minimum(logs, FARTHEST)
 
     @property
     def lower(self) -> Floats:
-        bounded = np.isfinite(self.upper)
-        return np.where(bounded, np.log(LOWEST_EXPONENT), -np.inf)
+        return np.where(self.bounded, np.log(LOWEST_EXPONENT), -FARTHEST)
 
     def residuals(self, logs: Floats) -> Floats:
         """Weighted differences, real parts first; huge but finite where values overflow."""
         spectrum = self.spectrum
-        values = np.exp(np.clip(logs, -300.0, 300.0))
-        values = np.minimum(values, np.exp(self.upper))
+        values = np.minimum(np.exp(logs), np.exp(self.upper))
         try:
             found = self.circuit.impedance(spectrum.frequency, values.tolist())
         except ComputationError:
@@ -247,7 +254,7 @@ def _starts(
         return [np.log(values)]
     read = [np.log(starting_values(circuit, problem.spectrum, share)) for share in SHARES]
     rng = np.random.default_rng(seed)
-    scatter = np.where(np.isfinite(problem.upper), 0.1, SCATTER)
+    scatter = np.where(problem.bounded, 0.1, SCATTER)
     more = [read[k % 2] + scatter * rng.normal(size=count) for k in range(RESTARTS)]
     return read + more
 
@@ -270,7 +277,7 @@ def _answers(problem: _Problem, starts: list[Floats], max_evaluations: int) -> l
 def _free(problem: _Problem, found: _Answer) -> NDArray[np.int64]:
     """Numbers of the parameters that lie at no bound."""
     inside = (found.logs < problem.upper - AT_BOUND) & (found.logs > problem.lower + AT_BOUND)
-    return np.flatnonzero(inside)
+    return np.flatnonzero(inside | ~problem.bounded)
 
 
 def _is_determined(problem: _Problem, found: _Answer) -> bool:
@@ -279,10 +286,13 @@ def _is_determined(problem: _Problem, found: _Answer) -> bool:
 
 
 def _best(answers: list[_Answer], problem: _Problem) -> _Answer:
-    """Take the lowest misfit of the starts that converged."""
+    """Take the lowest misfit of the starts that converged, or refuse.
+
+    Where none did because a value ran off, that is left to be said by :func:`_inverse`.
+    """
     converged = [answer for answer in answers if answer.converged]
     best = min(converged or answers, key=lambda answer: answer.cost)
-    if converged:
+    if converged or not _is_determined(problem, best):
         return best
     values = zip(problem.circuit.parameters, np.exp(best.logs), strict=True)
     where = ", ".join(f"{name} = {value:.3g}" for name, value in values)

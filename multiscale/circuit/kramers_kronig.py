@@ -103,7 +103,7 @@ def lin_kk(
     Parameters
     ----------
     spectrum : ImpedanceSpectrum
-        At least 8 points at 8 different frequencies.
+        At least 8 different frequencies, and 3 a decade.
     mu_limit : float, optional
         The ladder grows until mu is below this, 0 to 1.
     residual_limit : float, optional
@@ -135,7 +135,9 @@ def lin_kk(
     two ZARCs is swept, most of the time being spent at low frequencies, leaves 1.7 %; by
     10 %, less than 1 %. A drift that goes evenly with log f may pass altogether: the
     relations hold nearly as well for it. ``serial_correlation`` near 1 at residuals above
-    the noise tells of such a drift, or of time constants outside the range.
+    the noise tells of such a drift, or of time constants outside the range. The sharp
+    resonance of a coil beside a capacitor obeys the relations, but no ladder follows it: it
+    is flagged.
 
     References
     ----------
@@ -185,8 +187,8 @@ def resistance_balance(resistances: Floats) -> float:
 def _ladders(spectrum: ImpedanceSpectrum, inductance: bool, capacitance: bool) -> Iterator[Ladder]:
     frequency, most = spectrum.frequency, len(spectrum.frequency)
     decades = float(np.log10(frequency.max() / frequency.min()))
-    first = min(int(np.ceil(PER_DECADE * decades)) + 1, most // 2)
-    for count in range(max(first, 3), most + 1):
+    first = max(int(np.ceil(PER_DECADE * decades)) + 1, 3)
+    for count in range(first, most + 1):
         times = time_constants(frequency, count, BEYOND)
         yield fit_ladder(spectrum, times, inductance=inductance, capacitance=capacitance)
 
@@ -196,9 +198,11 @@ def _stagnates(history: list[float]) -> bool:
 
 
 def _check(spectrum: ImpedanceSpectrum, mu_limit: float, residual_limit: float) -> None:
-    count = len(np.unique(spectrum.frequency))
-    if count < LEAST_POINTS:
-        raise InputError(describe("spectrum", f"at least {LEAST_POINTS} frequencies", count))
+    different = np.unique(spectrum.frequency)
+    least = int(np.ceil(PER_DECADE * np.log10(different[-1] / different[0]))) + 1
+    if len(different) < max(least, LEAST_POINTS):
+        expected = f"at least {max(least, LEAST_POINTS)} frequencies, {PER_DECADE} a decade"
+        raise InputError(describe("spectrum", expected, len(different)))
     if (spectrum.impedance == 0).any():
         raise InputError(describe("spectrum", "impedances other than 0", "0"))
     if not 0.0 < mu_limit <= 1.0:

@@ -132,9 +132,10 @@ def starting_values(
     """
     parts = circuit.root.parts
     tails = [part for part in parts if not (is_arc(part) or _is_ohmic(part))]
-    found = relaxations(spectrum, blocking=bool(tails))
+    blocking = not all(_conducts(part) for part in parts)
+    found = relaxations(spectrum, blocking=blocking)
     arcs = iter(arcs_of(found, spectrum, sum(is_arc(part) for part in parts), smallest))
-    top, tail = _high_end(found, spectrum), _low_end(found, spectrum, len(tails))
+    top, tail = _high_end(found, spectrum), _low_end(found, spectrum, len(tails) or 1)
     share = sum(_is_ohmic(part) for part in parts) or 1
     values = np.ones(len(circuit.parameters))
     for part in parts:
@@ -159,6 +160,15 @@ def is_arc(part: Leaf | Parallel) -> bool:
         True for parallel parts and Ws.
     """
     return isinstance(part, Parallel) or part.symbol == "Ws"
+
+
+def _conducts(node: Node) -> bool:
+    """Tell whether a direct current passes."""
+    if isinstance(node, Leaf):
+        return node.symbol in ("R", "L", "Ws")
+    if isinstance(node, Series):
+        return all(map(_conducts, node.parts))
+    return any(map(_conducts, node.branches))
 
 
 def _is_ohmic(part: Leaf | Parallel) -> bool:

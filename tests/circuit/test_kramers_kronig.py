@@ -109,7 +109,10 @@ def test_resistance_balance(resistances, expected):
 
 def test_bad_input(measured):
     spectrum = measured("R0", [1.0])
-    with pytest.raises(InputError, match="at least 8 frequencies, received 1"):
+    sparse = ImpedanceSpectrum(spectrum.frequency[::5], spectrum.impedance[::5])
+    with pytest.raises(InputError, match="at least 22 frequencies, 3 a decade, received 15"):
+        lin_kk(sparse)
+    with pytest.raises(InputError, match="at least 8 frequencies, 3 a decade, received 1"):
         lin_kk(ImpedanceSpectrum(np.ones(20), np.ones(20)))
     with pytest.raises(InputError, match="impedances other than 0"):
         lin_kk(ImpedanceSpectrum(spectrum.frequency, np.zeros(71)))

@@ -286,13 +286,10 @@ def _is_determined(problem: _Problem, found: _Answer) -> bool:
 
 
 def _best(answers: list[_Answer], problem: _Problem) -> _Answer:
-    """Take the lowest misfit of the starts that converged, or refuse.
-
-    Where none did because a value ran off, that is left to be said by :func:`_inverse`.
-    """
+    """Take the lowest misfit of the starts that converged."""
     converged = [answer for answer in answers if answer.converged]
     best = min(converged or answers, key=lambda answer: answer.cost)
-    if converged or not _is_determined(problem, best):
+    if converged:
         return best
     values = zip(problem.circuit.parameters, np.exp(best.logs), strict=True)
     where = ", ".join(f"{name} = {value:.3g}" for name, value in values)

@@ -132,7 +132,7 @@ def test_an_exponent_at_its_bound_has_no_error(measured):
 
 def test_a_superfluous_element_is_named(measured):
     spectrum = measured("R0-p(R1,C1)", [10, 100, 1e-6], noise=1e-3)
-    with pytest.raises(ComputationError, match=r"does not determine R[05];") as caught:
+    with pytest.raises(ComputationError, match="does not determine R0, R5;") as caught:
         fit_circuit(spectrum, "R0-R5-p(R1,C1)")
     assert "\n" not in str(caught.value)
 

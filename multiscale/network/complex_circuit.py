@@ -79,8 +79,8 @@ def circuit_conductivity(
     The resistors of :func:`multiscale.circuit_diffusivity` with κ = σ + 2πjf ε₀ε_r in place of
     D: each grain becomes a resistor beside a capacitor, and so does each film, of which only
     the excess over the bulk that it replaces counts. Its accuracy is that circuit's: good
-    where films, not a contrast of the phases, decide. Fleig & Maier, J. Am. Ceram. Soc. 82,
-    3485 (1999), 10.1111/j.1151-2916.1999.tb02270.x, on where bricks fail to describe grains.
+    where films, not a contrast of the phases, decide. On where bricks fail to
+    describe grains: Fleig & Maier, J. Eur. Ceram. Soc. 19, 693 (1999).
     """
     frequency = check_frequencies(frequencies)
     network = grain_network(crystal)

@@ -12,7 +12,8 @@ modes allows for that (``verdicts.py``).
 
 Files in reading order: ``observations.py`` (data set → flat arrays),
 ``verdicts.py``, ``trends.py``, ``findings.py`` (what is found),
-``headline.py`` (sentences), ``exemplars.py``, ``pictures.py`` and ``*_figures.py`` (drawings),
+``headline.py`` (sentences), ``exemplars.py``, ``pictures.py``, ``nyquist.py`` and
+``*_figures.py`` (drawings),
 ``style.py``, ``wording.py``, ``markup.py``, ``stylesheet.py`` (how things look
 and read), ``material.py``, ``*_sections.py`` and
 ``page.py`` (the page).

@@ -113,7 +113,7 @@ def mott_schottky_asymptote(Y: float) -> float:
 
     References
     ----------
-    Fleig, Rodewald & Maier, J. Appl. Phys. 87, 2372 (2000), 10.1063/1.372187.
+    Fleig, Rodewald & Maier, J. Appl. Phys. 87, 2372 (2000).
     """
     if not Y > 0:
         raise InputError(describe("Y", "a number > 0", Y))

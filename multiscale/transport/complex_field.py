@@ -35,7 +35,7 @@ from multiscale.units import VACUUM_PERMITTIVITY
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-LARGEST_DIRECT = {2: 150_000, 3: 20_000}
+LARGEST_DIRECT = {2: 150_000, 3: 4_000}
 """Unknowns up to which factors cost less than iterations."""
 TOLERANCE = 1e-9
 MOST_ITERATIONS = 600

@@ -10,7 +10,7 @@ STUDY ?= runs/llzo-lco
 BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size boundary-accuracy bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
+.PHONY: run quickstart grain-size space-charge impedance boundary-accuracy bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -21,6 +21,12 @@ quickstart: $(VENV)/.core
 grain-size: $(VENV)/.core
 	$(BIN)/python runs/grain-size/make_curves.py
 	$(BIN)/python runs/grain-size/make_trends.py
+
+space-charge: $(VENV)/.core
+	$(BIN)/python runs/space-charge/make_trends.py
+
+impedance: $(VENV)/.core
+	$(BIN)/python runs/impedance/make_spectra.py
 
 boundary-accuracy: $(VENV)/.core
 	$(BIN)/python runs/boundary-accuracy/make_table.py

@@ -1,4 +1,4 @@
-"""The studies of trends: their tables, figures, and the agreement they are about."""
+"""The studies of trends and spectra: their tables, figures, and the agreement they are about."""
 
 import csv
 import importlib.util
@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multiscale.circuit import read_spectrum
+
 RUNS = Path(__file__).parents[1] / "runs"
 
 
 @pytest.fixture
 def load(monkeypatch):
-    def load(folder):
+    def load(folder, script="make_trends.py"):
         monkeypatch.syspath_prepend(RUNS / folder)
-        spec = importlib.util.spec_from_file_location(
-            f"trends_{folder}", RUNS / folder / "make_trends.py"
-        )
+        spec = importlib.util.spec_from_file_location(f"study_{folder}", RUNS / folder / script)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -80,3 +80,20 @@ def test_space_charge(load, monkeypatch, tmp_path):
     for key in ("field_films", "circuit_films"):
         assert float(large[key]) == pytest.approx(float(large["bricks_apart"]), rel=0.03)
     assert (tmp_path / "trends.png").stat().st_size > 10_000
+
+
+def test_impedance(load, monkeypatch, tmp_path):
+    module = load("impedance", "make_spectra.py")
+    monkeypatch.setattr(module, "GRAINS", 8)
+    run(module, monkeypatch, "--cells", 12, "--decade", 4, "--output", tmp_path)
+    rows = table(tmp_path / "recovered.csv")
+    bulk, boundary = rows[0], rows[1]
+    assert (bulk["quantity"], boundary["quantity"]) == ("bulk resistance", "boundary resistance")
+    assert float(bulk["found_over_reference"]) == pytest.approx(1.0, abs=0.03)
+    assert float(boundary["found_over_reference"]) == pytest.approx(1.0, abs=0.08)
+    assert float(rows[-1]["found"]) < 1.0
+    for name in ("field", "grain-circuit", "brick-layer", "measured"):
+        spectrum = read_spectrum(tmp_path / f"{name}.csv")
+        assert (spectrum.impedance.real > 0).all()
+    assert (tmp_path / "spectra.png").stat().st_size > 10_000
+    assert (tmp_path / "fit.png").stat().st_size > 10_000

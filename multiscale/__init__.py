@@ -30,6 +30,7 @@ _HOME = {
     "TransportCoefficients": "multiscale.properties",
     "transport_coefficients": "multiscale.properties",
     "circuit_diffusivity": "multiscale.network",
+    "percolates": "multiscale.network",
     "percolation": "multiscale.network",
     "run_study": "multiscale.study",
 }
@@ -47,6 +48,7 @@ __all__ = [
     "effective_diffusivity",
     "isotropic_average",
     "label_image",
+    "percolates",
     "percolation",
     "polycrystal",
     "read_image",
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
         read_image,
         write_image,
     )
-    from multiscale.network import circuit_diffusivity, percolation
+    from multiscale.network import circuit_diffusivity, percolates, percolation
     from multiscale.properties import (
         Boundary,
         BoundaryRule,

@@ -17,14 +17,16 @@ its facets), flat facets, isotropic coefficients, films much thinner than grains
 costs is stated with figures in :func:`circuit_diffusivity`.
 
 Files in reading order: ``grains.py`` (what is read of a polycrystal), ``wrapping.py``
-(clusters that wind around the box), ``junctions.py`` (where facets meet), ``percolation.py``,
-``voxels.py`` (the same question to a grid of voxels); ``coefficients.py`` (bulk and films on
+(clusters that wind around the box), ``junctions.py`` (where facets meet), ``parts.py`` (phases
+and boundary types that percolate together), ``percolation.py``, ``voxels.py`` (the same
+question to a grid of voxels); ``coefficients.py`` (bulk and films on
 links), ``resistors.py`` (the linear system), ``sheets.py`` (conduction along facets),
 ``circuit.py`` (the effective diffusivity).
 """
 
 from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
 from multiscale.network.grains import GrainNetwork, grain_network
+from multiscale.network.parts import PartsPercolation, percolates
 from multiscale.network.percolation import Percolation, percolation
 from multiscale.network.voxels import VoxelPercolation, voxel_percolation
 from multiscale.network.wrapping import Clusters, wrapping_clusters
@@ -33,10 +35,12 @@ __all__ = [
     "CircuitDiffusivity",
     "Clusters",
     "GrainNetwork",
+    "PartsPercolation",
     "Percolation",
     "VoxelPercolation",
     "circuit_diffusivity",
     "grain_network",
+    "percolates",
     "percolation",
     "voxel_percolation",
     "wrapping_clusters",

@@ -88,6 +88,31 @@ def wrapping_clusters(
     return Clusters(label, shift, wraps[roots[order]])
 
 
+def crossing_clusters(clusters: Clusters, touches: Bools, periodic: bool) -> Bools:
+    """Find the axes along which each cluster crosses the box.
+
+    Parameters
+    ----------
+    clusters : Clusters
+        The k clusters of n nodes.
+    touches : ndarray of bool, shape (n, d, 2)
+        Whether each node lies on the low and high box faces; not read in a periodic box.
+    periodic : bool
+        Whether to ask for winding or for touching both faces.
+
+    Returns
+    -------
+    ndarray of bool, shape (k, d)
+        Whether the cluster crosses along the axis.
+    """
+    if periodic:
+        return clusters.wraps
+    inside = clusters.label >= 0
+    touched = np.zeros((clusters.count, *touches.shape[1:]), dtype=np.bool_)
+    np.logical_or.at(touched, clusters.label[inside], touches[inside])
+    return np.asarray(touched.all(axis=-1))
+
+
 @kernel()
 def _find(node: int, parent: Integers, shift: Integers) -> int:
     root = node

@@ -24,6 +24,13 @@ links), ``resistors.py`` (the linear system), ``sheets.py`` (conduction along fa
 ``circuit.py`` (the effective diffusivity).
 """
 
+from multiscale.network.bottlenecks import (
+    MinimumCut,
+    WidestPath,
+    facet_conductances,
+    minimum_cut,
+    widest_path,
+)
 from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
 from multiscale.network.grains import GrainNetwork, grain_network
 from multiscale.network.parts import PartsPercolation, percolates
@@ -35,13 +42,18 @@ __all__ = [
     "CircuitDiffusivity",
     "Clusters",
     "GrainNetwork",
+    "MinimumCut",
     "PartsPercolation",
     "Percolation",
     "VoxelPercolation",
+    "WidestPath",
     "circuit_diffusivity",
+    "facet_conductances",
     "grain_network",
+    "minimum_cut",
     "percolates",
     "percolation",
     "voxel_percolation",
+    "widest_path",
     "wrapping_clusters",
 ]

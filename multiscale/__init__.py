@@ -30,6 +30,9 @@ _HOME = {
     "TransportCoefficients": "multiscale.properties",
     "transport_coefficients": "multiscale.properties",
     "circuit_diffusivity": "multiscale.network",
+    "grain_graph": "multiscale.network",
+    "minimum_cut": "multiscale.network",
+    "widest_path": "multiscale.network",
     "percolates": "multiscale.network",
     "percolation": "multiscale.network",
     "run_study": "multiscale.study",
@@ -46,14 +49,17 @@ __all__ = [
     "__version__",
     "circuit_diffusivity",
     "effective_diffusivity",
+    "grain_graph",
     "isotropic_average",
     "label_image",
+    "minimum_cut",
     "percolates",
     "percolation",
     "polycrystal",
     "read_image",
     "run_study",
     "transport_coefficients",
+    "widest_path",
     "write_image",
 ]
 
@@ -66,7 +72,14 @@ if TYPE_CHECKING:
         read_image,
         write_image,
     )
-    from multiscale.network import circuit_diffusivity, percolates, percolation
+    from multiscale.network import (
+        circuit_diffusivity,
+        grain_graph,
+        minimum_cut,
+        percolates,
+        percolation,
+        widest_path,
+    )
     from multiscale.properties import (
         Boundary,
         BoundaryRule,

@@ -33,6 +33,7 @@ from multiscale.network.bottlenecks import (
 )
 from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
 from multiscale.network.grains import GrainNetwork, grain_network
+from multiscale.network.graph import grain_graph
 from multiscale.network.parts import PartsPercolation, percolates
 from multiscale.network.percolation import Percolation, percolation
 from multiscale.network.voxels import VoxelPercolation, voxel_percolation
@@ -49,6 +50,7 @@ __all__ = [
     "WidestPath",
     "circuit_diffusivity",
     "facet_conductances",
+    "grain_graph",
     "grain_network",
     "minimum_cut",
     "percolates",

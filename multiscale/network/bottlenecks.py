@@ -178,9 +178,7 @@ def widest_path(
     order, place, joined = _join_widest_first(routes, axis)
     closing = int(order[place])
     _refuse_bridge(network, routes, axis, routes.capacity[closing])
-    earlier = np.zeros(len(order), dtype=np.bool_)
-    earlier[order[:place]] = True
-    links, grains = _loop(routes, np.flatnonzero(joined & earlier), closing, axis)
+    links, grains = _loop(routes, np.flatnonzero(joined), closing, axis)
     if not network.periodic:
         links, grains = _from_face_to_face(links, grains, routes.nodes - 1)
     return WidestPath(

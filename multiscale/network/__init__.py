@@ -32,29 +32,56 @@ from multiscale.network.bottlenecks import (
     widest_path,
 )
 from multiscale.network.circuit import CircuitDiffusivity, circuit_diffusivity
+from multiscale.network.grain_paths import grain_tortuosity
 from multiscale.network.grains import GrainNetwork, grain_network
 from multiscale.network.graph import grain_graph
 from multiscale.network.parts import PartsPercolation, percolates
 from multiscale.network.percolation import Percolation, percolation
+from multiscale.network.structures import (
+    PeriodicGraph,
+    lattice_graph,
+    voronoi_edges,
+    voronoi_grains,
+)
+from multiscale.network.thresholds import PercolationThreshold, percolation_threshold
+from multiscale.network.tortuosity import (
+    Constrictivity,
+    GeodesicTortuosity,
+    conductivity_estimate,
+    constrictivity,
+    geodesic_tortuosity,
+)
 from multiscale.network.voxels import VoxelPercolation, voxel_percolation
 from multiscale.network.wrapping import Clusters, wrapping_clusters
 
 __all__ = [
     "CircuitDiffusivity",
     "Clusters",
+    "Constrictivity",
+    "GeodesicTortuosity",
     "GrainNetwork",
     "MinimumCut",
     "PartsPercolation",
     "Percolation",
+    "PercolationThreshold",
+    "PeriodicGraph",
     "VoxelPercolation",
     "WidestPath",
     "circuit_diffusivity",
+    "conductivity_estimate",
+    "constrictivity",
     "facet_conductances",
+    "geodesic_tortuosity",
     "grain_graph",
     "grain_network",
+    "grain_tortuosity",
+    "lattice_graph",
     "minimum_cut",
     "percolates",
     "percolation",
+    "percolation_threshold",
+    "voronoi_edges",
+    "voronoi_grains",
     "voxel_percolation",
     "widest_path",
     "wrapping_clusters",

@@ -15,7 +15,7 @@ from multiscale.network import (
 )
 from multiscale.network.thresholds import sweep
 
-# Newman and Ziff 2001; Xu et al. 2014; Lorenz and Ziff 1998; Becker and Ziff 2009. Those of 1/2
+# Feng et al. 2008, Wang et al. 2013, Xu et al. 2014, Becker and Ziff 2009. Those of 1/2
 # are exact: a self-matching triangulation, a self-dual lattice.
 KNOWN = [
     ("square", "site", (16, 24, 32, 48), (4000, 2500, 1500, 800), 0.592746),

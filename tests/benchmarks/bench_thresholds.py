@@ -77,8 +77,8 @@ def main():
     head = [
         "# Percolation thresholds",
         "",
-        f"`bench_thresholds.py --scale {options.scale:g}`, {now}, revision {git_revision(HERE)}, one "
-        f"thread, Python {sys.version.split()[0]}, numpy {used['numpy']}, "
+        f"`bench_thresholds.py --scale {options.scale:g}`, {now}, revision "
+        f"{git_revision(HERE)}, one thread, Python {sys.version.split()[0]}, numpy {used['numpy']}, "
         f"numba {used['numba']}.",
         "",
         "p_c from p_c(L) = p_c + a L^(−1/ν), p_c(L) the mean share at which a cluster first "

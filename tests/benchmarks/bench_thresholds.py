@@ -78,8 +78,8 @@ def main():
         "# Percolation thresholds",
         "",
         f"`bench_thresholds.py --scale {options.scale:g}`, {now}, revision "
-        f"{git_revision(HERE)}, one thread, Python {sys.version.split()[0]}, numpy {used['numpy']}, "
-        f"numba {used['numba']}.",
+        f"{git_revision(HERE)}, one thread, Python {sys.version.split()[0]}, "
+        f"numpy {used['numpy']}, numba {used['numba']}.",
         "",
         "p_c from p_c(L) = p_c + a L^(−1/ν), p_c(L) the mean share at which a cluster first "
         "winds around any axis of a periodic box; *sizes*: sites or grains along an axis "

@@ -75,7 +75,7 @@ def grain_tortuosity(
     reached = np.isfinite(paths)
     if not reached.any():
         raise ComputationError(f"tortuosity: no path in {LAYERS} images of the box")
-    ratio = paths[reached] / network.size[axis]
+    ratio = np.maximum(paths[reached] / network.size[axis], 1.0)  # but for rounding they all are
     share = weight[reached] / weight[reached].sum()
     mean = float(share @ ratio)
     return GeodesicTortuosity(

@@ -117,7 +117,7 @@ def geodesic_tortuosity(
     reached = np.isfinite(paths)
     if not reached.any():
         raise _no_path(mask, axis)
-    ratio = paths[reached] / thickness
+    ratio = np.maximum(paths[reached] / thickness, 1.0)  # but for rounding they all are
     return GeodesicTortuosity(
         mean=float(ratio.mean()),
         deviation=float(ratio.std()),

@@ -1,27 +1,34 @@
 """Network: a polycrystal as a graph of its grains.
 
-Enters: a :class:`~multiscale.microstructure.Polycrystal`; for the circuit also a diffusivity
-in m²/s for each phase and a :class:`~multiscale.properties.Boundary` for each boundary type.
-Leaves: which phases and boundary types percolate along which axes, and an effective
-diffusivity tensor in m²/s.
+Enters: a :class:`~multiscale.microstructure.Polycrystal` (or, for the graph, percolation of
+voxels and tortuosity, an image); for the circuit also a diffusivity in m²/s for each phase and
+a :class:`~multiscale.properties.Boundary` for each boundary type.
+Leaves: the graph of grains, boundaries and junctions; which phases and boundary types percolate
+along which axes, alone and together; percolation thresholds with their errors; the widest path
+and the fewest facets that carry a sample; geodesic tortuosity and constrictivity; and an
+effective diffusivity tensor in m²/s.
 
 Governing equations: Kirchhoff's laws. A link between grains 1 and 2 has the resistance
 [d₁/K₁ + δ/2 (1/K⊥ − 1/K₁) + δ/2 (1/K⊥ − 1/K₂) + d₂/K₂] / A; a facet of a film that conducts
 better than the bulk also carries G = δ (K∥ − K) along itself, from triple line to triple line.
 The potentials make the power least, and twice that power under a unit mean gradient, per
 volume, is the effective tensor. Clusters are unrolled with the box offset of every link, so
-that a periodic box percolates only where a cluster really winds around it.
+that a periodic box percolates only where a cluster really winds around it; flows and cuts are
+those of circulations around the box in the same way.
 
 Assumptions: one potential a grain (no gradient within a grain beyond the straight line to
 its facets), flat facets, isotropic coefficients, films much thinner than grains. What the first
 costs is stated with figures in :func:`circuit_diffusivity`.
 
-Files in reading order: ``grains.py`` (what is read of a polycrystal), ``wrapping.py``
-(clusters that wind around the box), ``junctions.py`` (where facets meet), ``parts.py`` (phases
-and boundary types that percolate together), ``percolation.py``, ``voxels.py`` (the same
-question to a grid of voxels); ``coefficients.py`` (bulk and films on
-links), ``resistors.py`` (the linear system), ``sheets.py`` (conduction along facets),
-``circuit.py`` (the effective diffusivity).
+Files in reading order: ``grains.py`` (what is read of a polycrystal), ``graph.py`` (the same
+as a graph, of any microstructure), ``_union_kernels.py`` and ``wrapping.py`` (clusters that
+wind around the box), ``junctions.py`` (where facets meet), ``parts.py`` (phases and boundary
+types that percolate together), ``percolation.py``, ``voxels.py`` (the same question to a grid
+of voxels); ``structures.py`` and ``thresholds.py`` (at which share random structures
+percolate); ``routes.py`` and ``bottlenecks.py`` (widest paths, minimum cuts);
+``tortuosity.py`` and ``grain_paths.py`` (shortest paths, on images and on grains);
+``coefficients.py`` (bulk and films on links), ``resistors.py`` (the linear system),
+``sheets.py`` (conduction along facets), ``circuit.py`` (the effective diffusivity).
 """
 
 from multiscale.network.bottlenecks import (

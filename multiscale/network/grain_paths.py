@@ -52,10 +52,11 @@ def grain_tortuosity(
     Notes
     -----
     The start plane is sampled at the contacts of grains with the low face; in a periodic box
-    at the facets between grains on either side of it, to whose paths the distance of their
-    centroids from the faces is added, weighted by their area across the axis. Paths over
-    centroids are too long: through all grains of Poisson–Voronoi crystals, where straight
-    lines lead, this measures 1.02 to 1.03 in 2D and 1.03 to 1.07 in 3D.
+    at the facets between grains on either side of it, weighted by their area across the axis,
+    and what they lie ahead of the face or behind it is added or left out at either end: the
+    path from x₁ to x₂ counts as its length and L − (x₂ − x₁). Paths over centroids are too
+    long: through all grains of Poisson–Voronoi crystals, where straight lines lead, this
+    measures 1.02 in 2D and 1.03 in 3D.
     """
     network = grain_network(crystal)
     routes = find_routes(network, axis, phases, None)
@@ -64,14 +65,16 @@ def grain_tortuosity(
         shift = np.where(network.image[routes.facet, axis] > 0, -1, 0)
         plane = np.flatnonzero(network.image[routes.facet, axis] != 0)
         start, goal = (plane, shift[plane]), (plane, shift[plane] + 1)
-        away = np.abs(network.centroid[routes.facet, axis] + shift * network.size[axis])[plane]
+        ahead = (network.centroid[routes.facet, axis] + shift * network.size[axis])[plane]
         weight = (network.area * np.abs(network.normal[:, axis]))[routes.facet][plane]
         layers = LAYERS
     else:
         sides, low, high, weight = _with_contacts(network, routes, axis)
         start, goal = (low, np.zeros_like(low)), (high, np.zeros_like(high))
-        away, layers = np.zeros(len(low)), 1
-    paths = _paths(sides, axis, start, goal, away, layers) + away
+        ahead, layers = np.zeros(1), 1
+    # what lies before the goal is counted from the farthest place beyond it, to be positive
+    beyond = ahead.max()
+    paths = _paths(sides, axis, start, goal, beyond - ahead, layers) + ahead - beyond
     reached = np.isfinite(paths)
     if not reached.any():
         raise ComputationError(f"tortuosity: no path in {LAYERS} images of the box")
@@ -129,10 +132,10 @@ def _paths(
     axis: int,
     start: tuple[Integers, Integers],
     goal: tuple[Integers, Integers],
-    away: Floats,
+    before: Floats,
     layers: int,
 ) -> Floats:
-    """Shortest path from each start to the nearest goal, and from there to the plane."""
+    """Shortest path from each start to the goals, ``before`` the goal plane."""
     node, grain, place, image = sides
     one, two = _pairs(grain)
     length = np.linalg.norm(place[one] - place[two], axis=1)
@@ -147,7 +150,7 @@ def _paths(
     end = layers * nodes
     rows.append((middle + goal[1]) * nodes + goal[0])
     columns.append(np.full(len(goal[0]), end))
-    weights.append(away if len(away) == len(goal[0]) else np.zeros(len(goal[0])))
+    weights.append(np.broadcast_to(before, goal[0].shape))
     graph = _least(np.concatenate(rows), np.concatenate(columns), np.concatenate(weights), end + 1)
     distance = dijkstra(graph, directed=False, indices=end)  # type: ignore[call-overload]
     return np.asarray(distance[(middle + start[1]) * nodes + start[0]])

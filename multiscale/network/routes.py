@@ -89,10 +89,7 @@ def find_routes(
         second = np.concatenate([second, np.full(len(contact), network.grains)])
         image = np.concatenate([image, offset])
         facet = np.concatenate([facet, np.full(len(contact), len(network.first))])
-        values = np.append(values, np.inf)
-    elif len(values):
-        values = np.append(values, np.inf)
-    routes = Routes(nodes, first, second, image, facet, values[facet])
+    routes = Routes(nodes, first, second, image, facet, np.append(values, np.inf)[facet])
     _check_crossing(network, routes, axis, open_grains, phases)
     return routes
 

@@ -20,8 +20,8 @@ Files in reading order
     power_diagram, power_cells, tessellation
                     vertices by convex lifting; facets and cells; lines and points
     rasteriser      voxels of a polycrystal
-    boundaries, junctions
-                    boundary types, grain graph, heterointerfaces
+    boundaries, junction_tables, junctions
+                    boundary types, grain graph, triple lines, heterointerfaces
     labelled, voxel_facets
                     the same from an image alone
     image_files, vti
@@ -43,11 +43,11 @@ from multiscale.microstructure.descriptors import (
     two_point_covariance,
 )
 from multiscale.microstructure.image_files import VoxelImage, read_image, write_image
+from multiscale.microstructure.junction_tables import JunctionTable, types_at
 from multiscale.microstructure.junctions import (
     Heterointerfaces,
     find_heterointerfaces,
     heterointerface_mask,
-    types_at,
 )
 from multiscale.microstructure.labelled import (
     LabelImage,
@@ -80,6 +80,7 @@ __all__ = [
     "FacetTable",
     "Heterointerfaces",
     "ImageFacets",
+    "JunctionTable",
     "LabelImage",
     "LineTable",
     "PointTable",

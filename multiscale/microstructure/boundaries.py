@@ -6,13 +6,19 @@ A boundary type is the pair of phase names that it parts, sorted and joined by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from multiscale.errors import RecipeError, describe
+from multiscale.microstructure.misorientation import (
+    misorientation,
+    planar_orientations,
+    reduced_angle,
+)
 from multiscale.microstructure.power_diagram import Floats, Ints
 
 
@@ -193,3 +199,47 @@ def build_grain_graph(
             facets=[int(number) for number in group],
         )
     return graph
+
+
+def add_misorientation(
+    graph: nx.Graph[int], orientations: Floats, symmetry: str | Mapping[str, str], dimension: int
+) -> None:
+    """Give each edge of a grain graph the misorientation of its grains.
+
+    Parameters
+    ----------
+    graph : networkx.Graph
+        Edges get ``misorientation`` [degrees]: the least angle of the rotation from one
+        lattice to the other, of all that the symmetries of the two make equal.
+    orientations : (n, 4) array
+        Unit quaternion of each node.
+    symmetry : str or mapping of str to str
+        ``"cubic"``, ``"hexagonal"`` or ``"trigonal"``, of all phases or of each by its name.
+    dimension : int
+        2 or 3; in 2D only the twist about z counts.
+
+    Raises
+    ------
+    RecipeError
+        If a phase has no symmetry.
+    """
+    if not graph.number_of_edges():
+        return
+    quaternions = planar_orientations(orientations) if dimension == 2 else orientations
+    pairs = np.array(graph.edges)
+    kinds = [[_symmetry(symmetry, graph.nodes[g]["phase"]) for g in pair] for pair in pairs]
+    turn = misorientation(quaternions[pairs[:, 0]], quaternions[pairs[:, 1]])
+    angle = np.zeros(len(pairs))
+    for one, two in {tuple(kind) for kind in kinds}:
+        here = np.array([kind == [one, two] for kind in kinds])
+        angle[here] = reduced_angle(turn[here], one, two)
+    for (a, b), value in zip(pairs.tolist(), angle.tolist(), strict=True):
+        graph.edges[a, b]["misorientation"] = value
+
+
+def _symmetry(symmetry: str | Mapping[str, str], phase: str) -> str:
+    if isinstance(symmetry, str):
+        return symmetry
+    if phase not in symmetry:
+        raise RecipeError(describe("symmetry", f"one of {phase!r}", dict(symmetry)))
+    return symmetry[phase]

@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multiscale.errors import RecipeError, ResolutionError, describe
-from multiscale.microstructure.boundaries import area_by_type, build_grain_graph
+from multiscale.microstructure.boundaries import (
+    add_misorientation,
+    area_by_type,
+    build_grain_graph,
+)
 from multiscale.microstructure.grain_size import lognormal_volumes, transport_weights
+from multiscale.microstructure.junction_tables import exact_junctions
 from multiscale.microstructure.orientation import random_orientations
 from multiscale.microstructure.phases import (
     assign_phases,
@@ -176,26 +181,42 @@ class Polycrystal:
         image: NDArray[np.int8] = self.phases.astype(np.int8)[self.labels(cells)]
         return image
 
-    def grain_graph(self) -> nx.Graph[int]:
+    def grain_graph(self, symmetry: str | Mapping[str, str] = "cubic") -> nx.Graph[int]:
         """Build the graph of grains and boundaries.
+
+        Parameters
+        ----------
+        symmetry : str or mapping of str to str, optional
+            ``"cubic"``, ``"hexagonal"`` or ``"trigonal"``, of all phases or by phase.
 
         Returns
         -------
         networkx.Graph
             Nodes: ``phase`` (name), ``volume`` [m³], ``centroid`` [m], ``orientation``.
-            Edges: ``type`` (``"LCO|LLZO"``), ``area`` [m²], ``normal``, and ``facets``, the
-            numbers of the facets between the two grains in ``tessellation.facets``. In 2D
-            volume is area [m²] and area is length [m]. A grain that meets itself through
-            the periodic box has a self-loop.
+            Edges: ``type`` (``"LCO|LLZO"``), ``area`` [m²], ``normal``, ``misorientation``
+            [degrees], and ``facets``, numbers in the table ``graph.graph["facets"]``.
+            ``graph.graph["triple_lines"]`` and ``["junction_points"]`` are tables of where
+            boundaries meet (:class:`JunctionTable`). In 2D volume is area [m²] and area is
+            length [m]. A grain that meets itself through the periodic box has a self-loop.
+
+        Raises
+        ------
+        RecipeError
+            If a phase has no symmetry.
         """
-        return build_grain_graph(
-            self.tessellation.facets,
+        cells = self.tessellation
+        graph = build_grain_graph(
+            cells.facets,
             self.phases,
             self.phase_names,
-            volume=self.tessellation.volumes,
-            centroid=self.tessellation.centroids,
+            volume=cells.volumes,
+            centroid=cells.centroids,
             orientation=self.orientations,
         )
+        add_misorientation(graph, self.orientations, symmetry, self.dimension)
+        lines, points = exact_junctions(cells, self.phases, self.phase_names)
+        graph.graph.update(facets=cells.facets, triple_lines=lines, junction_points=points)
+        return graph
 
     def scaled(self, factor: float) -> Polycrystal:
         """Make the same geometry with all lengths multiplied.

@@ -17,10 +17,8 @@ which is therefore always stated with it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +27,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from multiscale.errors import RecipeError, describe
-from multiscale.microstructure.boundaries import boundary_types, type_matrix
+from multiscale.microstructure.boundaries import type_matrix
 from multiscale.microstructure.crystal import Polycrystal
+from multiscale.microstructure.junction_tables import LEAST_TYPES, types_at
 from multiscale.microstructure.labelled import LabelImage
 from multiscale.microstructure.neighbourhoods import types_within
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.seeding import wrapped
-
-LEAST_TYPES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,31 +61,6 @@ class Heterointerfaces:
     def exact(self) -> int:
         """Number of junction points that see three types or more."""
         return len(self.points)
-
-
-def types_at(grains: Ints, phases: NDArray[Any], phase_names: Sequence[str]) -> NDArray[np.bool_]:
-    """Find which boundary types meet at junctions.
-
-    Parameters
-    ----------
-    grains : (q, k) array of int
-        Grains that meet at each junction, from ``tessellation.points`` or ``.lines``.
-    phases : (n,) array of int
-        Phase of each grain.
-    phase_names : sequence of str
-        Phase names.
-
-    Returns
-    -------
-    (q, t) array of bool
-        Whether each type of ``boundary_types(phase_names)`` meets there.
-    """
-    kinds = type_matrix(phase_names)
-    present = np.zeros((len(grains), len(boundary_types(phase_names))), dtype=bool)
-    rows = np.arange(len(grains))
-    for a, b in itertools.combinations(range(grains.shape[1]), 2):
-        present[rows, kinds[phases[grains[:, a]], phases[grains[:, b]]]] = True
-    return present
 
 
 def _check_radius(radius: float) -> float:

@@ -13,7 +13,12 @@ from scipy.sparse.csgraph import connected_components
 from skimage import measure
 
 from multiscale.errors import ImageError, describe
-from multiscale.microstructure.boundaries import area_by_type, build_grain_graph
+from multiscale.microstructure.boundaries import (
+    add_misorientation,
+    area_by_type,
+    build_grain_graph,
+)
+from multiscale.microstructure.junction_tables import image_junctions
 from multiscale.microstructure.phases import volume_fractions
 from multiscale.microstructure.power_diagram import Floats, Ints
 from multiscale.microstructure.voxel_facets import (
@@ -109,16 +114,48 @@ class LabelImage:
         """
         return measure_facets(self.labels, self.spacing, periodic=self.periodic)
 
-    def grain_graph(self) -> nx.Graph[int]:
+    def grain_graph(
+        self,
+        orientations: ArrayLike | None = None,
+        symmetry: str | Mapping[str, str] = "cubic",
+    ) -> nx.Graph[int]:
         """Build the graph of grains and boundaries.
+
+        Parameters
+        ----------
+        orientations : (n, 4) array_like, optional
+            Unit quaternion of each grain.
+        symmetry : str or mapping of str to str, optional
+            ``"cubic"``, ``"hexagonal"`` or ``"trigonal"``, of all phases or by phase.
 
         Returns
         -------
         networkx.Graph
             Nodes: ``phase`` (name), ``volume`` [m³]. Edges: ``type``, ``area`` [m²],
-            ``normal`` and ``facets``, as for :meth:`Polycrystal.grain_graph`.
+            ``normal`` and ``facets``; tables of facets and junctions, as for
+            :meth:`Polycrystal.grain_graph`. With orientations, also ``orientation`` of nodes
+            and ``misorientation`` [degrees] of edges.
+
+        Raises
+        ------
+        ImageError
+            If the orientations do not fit the grains.
+        RecipeError
+            If a phase has no symmetry.
         """
-        return build_grain_graph(self.facets(), self.phases, self.phase_names, volume=self.volumes)
+        nodes = {"volume": self.volumes}
+        turned = None if orientations is None else check_orientations(orientations, self.grains)
+        if turned is not None:
+            nodes["orientation"] = turned
+        facets = self.facets()
+        graph = build_grain_graph(facets, self.phases, self.phase_names, **nodes)
+        if turned is not None:
+            add_misorientation(graph, turned, symmetry, self.dimension)
+        lines, points = image_junctions(
+            self.labels, self.spacing, self.phases, self.phase_names, periodic=self.periodic
+        )
+        graph.graph.update(facets=facets, triple_lines=lines, junction_points=points)
+        return graph
 
     def triple_line_length(self) -> float:
         """Measure the triple lines.
@@ -164,6 +201,39 @@ def check_labels(labels: ArrayLike) -> NDArray[np.integer]:
     if np.any(array != np.rint(array)) or np.abs(array).max() > 2**53:
         raise ImageError(describe("labels", "whole numbers", f"fractions in {array.dtype}"))
     return array.astype(np.int64)
+
+
+def check_orientations(orientations: ArrayLike, grains: int) -> Floats:
+    """Check the orientations of the grains of an image.
+
+    Parameters
+    ----------
+    orientations : (n, 4) array_like
+        Quaternions.
+    grains : int
+        Number of grains n.
+
+    Returns
+    -------
+    (n, 4) array
+        The same.
+
+    Raises
+    ------
+    ImageError
+        If they are not n unit quaternions.
+    """
+    wanted = f"({grains}, 4) unit quaternions"
+    try:
+        found = np.asarray(orientations, dtype=float)
+    except (TypeError, ValueError):
+        raise ImageError(describe("orientations", wanted, orientations)) from None
+    if found.shape != (grains, 4):
+        raise ImageError(describe("orientations", wanted, f"shape {found.shape}"))
+    length = np.linalg.norm(found, axis=1)
+    if not np.all(np.abs(length - 1) < 1e-6):
+        raise ImageError(describe("orientations", wanted, f"a length of {length.max():g}"))
+    return found
 
 
 def check_spacing(spacing: ArrayLike, dimension: int) -> Floats:

@@ -215,6 +215,34 @@ def disorientation(first: ArrayLike, second: ArrayLike, symmetry: str = "cubic")
     return _angle(np.maximum(best, a.sum(axis=-1) / 2))
 
 
+def reduced_angle(turn: ArrayLike, first: str, second: str) -> Floats:
+    """Find the smallest angle among rotations that two symmetries make equal.
+
+    Parameters
+    ----------
+    turn : (m, 4) array_like
+        Rotations from the lattice of one crystal to that of another.
+    first, second : {"cubic", "hexagonal", "trigonal"}
+        Symmetry of each.
+
+    Returns
+    -------
+    (m,) array
+        Degrees; for two crystals of one symmetry their disorientation.
+
+    Notes
+    -----
+    The scalar part of s₁ Δ s₂ is that of s₂ s₁ Δ, so the products of the two groups do, and
+    for one group the group itself.
+    """
+    one, two = symmetry_rotations(first), symmetry_rotations(second)
+    products = one
+    if first != second:
+        products = quaternion_product(two[:, None, :], one[None, :, :]).reshape(-1, 4)
+    conjugate = products * [1.0, -1.0, -1.0, -1.0]
+    return _angle(np.abs(np.asarray(turn, dtype=float) @ conjugate.T).max(axis=-1))
+
+
 def _chamber(turn: Floats) -> Floats:
     """Reflect quaternions into one chamber of the 24-cell: a ≥ b + c + d, b ≥ c ≥ d ≥ 0.
 

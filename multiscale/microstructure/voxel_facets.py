@@ -5,7 +5,10 @@ connected patch between two grains. For a flat patch it is exact up to the
 patch's rim and gives the normal, whereas counted faces overestimate area by |n|₁
 (on average 3/2 in 3D, 4/π in 2D). A patch so curved that its vector area loses a
 fifth and more (an inclusion's closes to zero) takes its counted area times 2/3
-(3D) or π/4 (2D). Triple lines take counted unit edges times 2/3.
+(3D) or π/4 (2D). The rim costs what is left: patches above the median area, of grains
+17 voxels wide, measure 0.991 ± 0.028 of their area (9 voxels: 0.984 ± 0.058), all
+together 0.994 of the whole, where counted faces give 1.47 ± 0.14. Triple lines take
+counted unit edges times 2/3.
 """
 
 from __future__ import annotations

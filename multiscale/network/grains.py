@@ -55,6 +55,10 @@ class GrainNetwork:
         Area of the contact in m² (2D: m) and distance of the seed from it in m.
     orientations : ndarray, shape (n, 4)
         Unit quaternion of each grain.
+    centroid : ndarray, shape (m, d)
+        Of the facets, in m, beside the seed of ``first``.
+    wall_centroid : ndarray, shape (w, d)
+        Of the contacts, in m.
     """
 
     size: Floats
@@ -77,6 +81,8 @@ class GrainNetwork:
     wall_area: Floats
     wall_distance: Floats
     orientations: Floats
+    centroid: Floats
+    wall_centroid: Floats
 
     @property
     def dimension(self) -> int:
@@ -154,6 +160,8 @@ def grain_network(crystal: Polycrystal) -> GrainNetwork:
         wall_area=np.asarray(walls.area, dtype=np.float64),
         wall_distance=np.maximum(walls.distance_first, 1e-6 * float(np.min(crystal.size))),
         orientations=np.asarray(crystal.orientations, dtype=np.float64),
+        centroid=np.asarray(facets.centroid, dtype=np.float64),
+        wall_centroid=np.asarray(walls.centroid, dtype=np.float64),
     )
 
 

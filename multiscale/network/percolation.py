@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from multiscale.microstructure import Polycrystal
 from multiscale.network.grains import Floats, GrainNetwork, Integers, grain_network
 from multiscale.network.junctions import Junctions, facet_junctions
-from multiscale.network.wrapping import Clusters, wrapping_clusters
-
-Bools = NDArray[np.bool_]
+from multiscale.network.parts import PartsPercolation, connect_parts
+from multiscale.network.wrapping import Bools, Clusters, crossing_clusters, wrapping_clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,8 @@ class Percolation:
         Their areas in m² (2D: lengths in m), largest first.
     boundary_largest_cluster_fraction : ndarray, shape (t,)
         Share of the type's area.
+    rules : mapping of str to PartsPercolation
+        The answer to each mixed rule that was asked, by its name.
     """
 
     periodic: bool
@@ -67,6 +68,7 @@ class Percolation:
     boundary_clusters: Integers
     boundary_cluster_areas: tuple[Floats, ...]
     boundary_largest_cluster_fraction: Floats
+    rules: Mapping[str, PartsPercolation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +85,28 @@ class _Family:
         return float(self.sizes[0]) / total if total > 0 else 0.0
 
 
-def percolation(crystal: Polycrystal) -> Percolation:
+def percolation(
+    crystal: Polycrystal, rules: Mapping[str, str | Sequence[str]] | None = None
+) -> Percolation:
     """Find which phases and boundary types of a polycrystal percolate.
 
     Parameters
     ----------
     crystal : Polycrystal
         Periodic or with walls, 2D or 3D.
+    rules : mapping of str to str or sequence of str, optional
+        Sets of phases and boundary types that percolate together, by a name of choice:
+        ``{"ionic": ("LLZO", "LLZO|LCO")}``; see :func:`percolates` for how they join.
 
     Returns
     -------
     Percolation
-        Answers per phase, boundary type and axis.
+        Answers per phase, boundary type and axis, and to each rule.
 
     Raises
     ------
     InputError
-        If it is no polycrystal.
+        If it is no polycrystal, or a rule names what it does not have.
 
     Notes
     -----
@@ -108,7 +115,7 @@ def percolation(crystal: Polycrystal) -> Percolation:
     meet makes the two answers exact opposites: one phase connects left and right if and only
     if the other does not connect bottom and top. Random Poisson–Voronoi grains percolate above
     a share of 1/2 in 2D (Becker and Ziff 2009, 10.1103/PhysRevE.80.041101, on the dual
-    networks) and near 0.15 in 3D.
+    networks) and of 0.1515 ± 0.0003 in 3D (:func:`percolation_threshold`).
     """
     network = grain_network(crystal)
     junctions = facet_junctions(crystal, len(network.first))
@@ -128,6 +135,10 @@ def percolation(crystal: Polycrystal) -> Percolation:
         boundary_clusters=np.array([len(f.sizes) for f in types], dtype=np.int64),
         boundary_cluster_areas=tuple(f.sizes for f in types),
         boundary_largest_cluster_fraction=np.array([f.largest for f in types]),
+        rules={
+            name: connect_parts(network, junctions, parts, f"rules[{name!r}]")
+            for name, parts in (rules or {}).items()
+        },
     )
 
 
@@ -167,12 +178,7 @@ def _measure(clusters: Clusters, size: Floats, touches: Bools, periodic: bool) -
     inside = clusters.label >= 0
     label = clusters.label[inside]
     sizes = np.bincount(label, size[inside], minlength=clusters.count).astype(np.float64)
-    if periodic:
-        crosses = clusters.wraps
-    else:
-        touched = np.zeros((clusters.count, *touches.shape[1:]), dtype=np.bool_)
-        np.logical_or.at(touched, label, touches[inside])
-        crosses = np.asarray(touched.all(axis=-1))
+    crosses = crossing_clusters(clusters, touches, periodic)
     total = sizes.sum()
     fraction = sizes @ crosses / total if total > 0 else np.zeros(touches.shape[1])
     return _Family(np.asarray(crosses.any(axis=0)), fraction, np.sort(sizes)[::-1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multiscale.numerics.compiling import kernel
+from multiscale.network._union_kernels import unite
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -72,7 +72,7 @@ def wrapping_clusters(
     """
     offsets = np.ascontiguousarray(image, dtype=np.int64)
     kept = np.ones(nodes, dtype=np.bool_) if active is None else np.asarray(active, dtype=np.bool_)
-    root, shift, wraps = _unite(
+    root, shift, wraps = unite(
         nodes,
         np.ascontiguousarray(first, dtype=np.int64),
         np.ascontiguousarray(second, dtype=np.int64),
@@ -88,60 +88,26 @@ def wrapping_clusters(
     return Clusters(label, shift, wraps[roots[order]])
 
 
-@kernel()
-def _find(node: int, parent: Integers, shift: Integers) -> int:
-    root = node
-    while parent[root] != root:
-        root = parent[root]
-    # two sweeps: sum the displacements up the path, then point every node at the root
-    d = shift.shape[1]
-    for axis in range(d):
-        total = 0
-        walk = node
-        while walk != root:
-            total += shift[walk, axis]
-            walk = parent[walk]
-        walk = node
-        while walk != root:
-            step = shift[walk, axis]
-            shift[walk, axis] = total
-            total -= step
-            walk = parent[walk]
-    walk = node
-    while walk != root:
-        following = parent[walk]
-        parent[walk] = root
-        walk = following
-    return root
+def crossing_clusters(clusters: Clusters, touches: Bools, periodic: bool) -> Bools:
+    """Find the axes along which each cluster crosses the box.
 
+    Parameters
+    ----------
+    clusters : Clusters
+        The k clusters of n nodes.
+    touches : ndarray of bool, shape (n, d, 2)
+        Whether each node lies on the low and high box faces; not read in a periodic box.
+    periodic : bool
+        Whether to ask for winding or for touching both faces.
 
-@kernel()
-def _unite(
-    nodes: int, first: Integers, second: Integers, image: Integers, active: Bools
-) -> tuple[Integers, Integers, Bools]:
-    d = image.shape[1]
-    parent = np.arange(nodes)
-    size = np.ones(nodes, dtype=np.int64)
-    shift = np.zeros((nodes, d), dtype=np.int64)
-    wraps = np.zeros((nodes, d), dtype=np.bool_)
-    for link in range(len(first)):
-        i, j = first[link], second[link]
-        if not (active[i] and active[j]):
-            continue
-        a, b = _find(i, parent, shift), _find(j, parent, shift)
-        if a == b:
-            for axis in range(d):
-                if shift[i, axis] + image[link, axis] != shift[j, axis]:
-                    wraps[a, axis] = True
-            continue
-        sign = 1
-        if size[a] < size[b]:
-            i, j, a, b, sign = j, i, b, a, -1
-        for axis in range(d):
-            shift[b, axis] = shift[i, axis] + sign * image[link, axis] - shift[j, axis]
-            wraps[a, axis] |= wraps[b, axis]
-        parent[b] = a
-        size[a] += size[b]
-    for node in range(nodes):
-        parent[node] = _find(node, parent, shift)
-    return parent, shift, wraps
+    Returns
+    -------
+    ndarray of bool, shape (k, d)
+        Whether the cluster crosses along the axis.
+    """
+    if periodic:
+        return clusters.wraps
+    inside = clusters.label >= 0
+    touched = np.zeros((clusters.count, *touches.shape[1:]), dtype=np.bool_)
+    np.logical_or.at(touched, clusters.label[inside], touches[inside])
+    return np.asarray(touched.all(axis=-1))

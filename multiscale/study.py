@@ -774,6 +774,18 @@ def sources(study: Study) -> list[tuple[str, str, str, str, str, str]]:
         for one in {one.name: one for one in study.boundaries.values()}.values()
         for rule in one.rules
     ]
+    rows += [
+        (
+            "|".join(pair),
+            "space charge",
+            f"{one.potential:g} V, {one.model}, {one.density * 1e-6:.3g} carriers per cm³ of "
+            f"charge {one.charge:+d}, ε_r = {one.relative_permittivity:g}",
+            "not stated",
+            "not stated",
+            "the study file: layers beside every film of this type, which is as wide as they need",
+        )
+        for pair, one in study.layers.items()
+    ]
     if study.scheme == "cut-cells":
         text = (
             "films on their true facets; layered crystals with their tensors, but the grain "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
+from multiscale.config.layers import LayerChoice, LayerEntry, layer_choices
 from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
 from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
 from multiscale.properties import Boundary, BoundaryProperties, BoundaryRules, Material, load
@@ -83,6 +84,7 @@ class _StudyFile(Strict):
     phases: Annotated[dict[str, Text], Field(min_length=1)]
     boundaries: dict[str, Text]
     segregation: dict[str, Positive] | None = None
+    space_charge: dict[str, LayerEntry] | None = None
     transport: _TransportEntry
 
 
@@ -201,6 +203,8 @@ class Study:
     scheme : str
         How thin boundaries enter, as in :func:`multiscale.effective_diffusivity`; with
         ``"cut-cells"`` layered crystals keep their tensors.
+    layers : Mapping of tuple of str to LayerChoice
+        Space charge beside the boundaries of a type.
     limit : int or None
         Samples to run, if not all.
     """
@@ -223,6 +227,7 @@ class Study:
     rtol: float
     segregation: Mapping[str, float]
     scheme: str = "faces"
+    layers: Mapping[tuple[str, str], LayerChoice] = field(default_factory=dict)
     limit: int | None = None
 
     @property
@@ -343,13 +348,16 @@ class Study:
         Returns
         -------
         dict of tuple of str to Boundary or BoundaryRules
-            Keys are sorted pairs of phase names; SI.
+            Keys are sorted pairs of phase names; SI. With the layers of space charge.
         """
         bulk = {name: one.value for name, one in self.phases_at(temperature).items()}
-        return {
+        films = {
             pair: one.film(temperature, [bulk[name] for name in pair], _phase_of(pair, self.phases))
             for pair, one in self.boundaries.items()
         }
+        for pair, choice in self.layers.items():
+            films[pair] = choice.film(films[pair], bulk[pair[0]], temperature, self.temperatures)
+        return films
 
     @property
     def boundary_classes(self) -> tuple[str, ...]:
@@ -403,6 +411,10 @@ class Study:
         )
         if self.segregation:  # an absent table leaves the hash of older results alone
             spelt["segregation"] = dict(self.segregation)
+        if self.layers:  # the same
+            spelt["space_charge"] = {
+                "|".join(pair): asdict(one) for pair, one in self.layers.items()
+            }
         if self.scheme != "faces":  # the same
             spelt["transport"]["scheme"] = self.scheme
         if self.driving_force == "chemical_potential":
@@ -471,6 +483,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         rtol=transport.rtol,
         segregation=dict(file.segregation or {}),
         scheme=transport.scheme,
+        layers=layer_choices(file.space_charge, boundaries, path),
     )
     return replace(study, limit=None if samples is None else min(samples, study.total))
 

@@ -337,15 +337,45 @@ def boundary_found(
     return {name: tuple(some) for name, some in found.items()}
 
 
+def laws_of(
+    cell: CellPlan, found: Mapping[str, Sequence[Found]]
+) -> tuple[dict[str, ArrheniusLaw], str]:
+    """Fit the laws that a boundary's diffusivities allow.
+
+    Parameters
+    ----------
+    cell : CellPlan
+        The boundary.
+    found : mapping of str to sequence of Found
+        By direction.
+
+    Returns
+    -------
+    laws : dict of str to ArrheniusLaw
+        Of ``"across"`` and ``"along"`` those that are diffusive at three temperatures or more.
+    reason : str
+        Why the first that is missing is missing; empty if both are there.
+    """
+    laws: dict[str, ArrheniusLaw] = {}
+    reason = ""
+    for name in ("across", "along"):
+        try:
+            laws[name] = law_of(found[name], cell.potential.softening)
+        except PropertyError as error:
+            reason = reason or f"{name}: {error}"
+    return laws, reason
+
+
 def write_boundary(
     study: AtomisticStudy,
     cell: CellPlan,
     origin: Mapping[str, str],
     found: Mapping[str, Sequence[Found]],
+    laws: Mapping[str, ArrheniusLaw],
     width: Estimate,
     known: Mapping[str, Any],
     path: Path,
-) -> tuple[Path, dict[str, ArrheniusLaw]]:
+) -> Path:
     """Write a boundary's property file.
 
     Parameters
@@ -358,6 +388,8 @@ def write_boundary(
         Of the potential.
     found : mapping of str to sequence of Found
         By direction.
+    laws : mapping of str to ArrheniusLaw
+        ``"across"`` and ``"along"``.
     width : Estimate
         Of the slab [m].
     known : mapping
@@ -367,17 +399,9 @@ def write_boundary(
 
     Returns
     -------
-    path : pathlib.Path
+    pathlib.Path
         The file.
-    laws : dict of str to ArrheniusLaw
-        What is in it.
-
-    Raises
-    ------
-    PropertyError
-        If there is no law along or across.
     """
-    laws = {name: law_of(found[name], cell.potential.softening) for name in ("across", "along")}
     energy = Estimate(float(known["boundary_energy_J_m2"]), float("nan"), "J/m2", "one cell")
     words = ", ".join(
         f"{key} {known[key]}"
@@ -391,7 +415,7 @@ def write_boundary(
         across=laws["across"], along=laws["along"], boundary_energy=energy,
         notes={"width": width.source},
     )  # fmt: skip
-    return path, laws
+    return path
 
 
 def record(

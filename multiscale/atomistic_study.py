@@ -737,7 +737,9 @@ def conclude(
             pure = results.crystals_of(cell, folder)
             width = results.measured_width(cell, good[0].folder, cell.settle, known, pure)
             found = results.boundary_found(cell, folders, cell.settle, known["planes"], width)
-            file, laws = results.write_boundary(study, cell, origin, found, width, known, path)
+            laws, reason = results.laws_of(cell, found)
+            if not reason:
+                file = results.write_boundary(study, cell, origin, found, laws, width, known, path)
     except PropertyError as error:
         reason = str(error)
     failures = tuple(failed[job.name] for job in own if job.name in failed)

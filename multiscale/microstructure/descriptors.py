@@ -7,6 +7,7 @@ directions). Its correlation length is the distance at which it first falls to 1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -152,12 +153,12 @@ def correlation_length(inside: ArrayLike, spacing: Floats, *, periodic: bool) ->
         Distance [m]; NaN if the covariance does not fall so far within half the box.
     """
     distance, covariance = two_point_covariance(inside, spacing, periodic=periodic)
-    below = np.flatnonzero(covariance <= 1 / np.e)
+    below = np.flatnonzero(covariance <= 1 / math.e)
     if not len(below):
         return float("nan")
     after = int(below[0])
     high, low = covariance[after - 1], covariance[after]
-    part = (high - 1 / np.e) / (high - low)
+    part = (high - 1 / math.e) / (high - low)
     return float(distance[after - 1] + part * (distance[after] - distance[after - 1]))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import sys
 import time
 import warnings
@@ -36,6 +37,7 @@ from multiscale.errors import (
     InputError,
     MultiscaleError,
     ResolutionWarning,
+    StudyError,
     describe,
 )
 from multiscale.properties import BoundaryProperties, Material, Number, Quantity, load, names
@@ -44,6 +46,7 @@ from multiscale.units import from_si, to_si
 
 if TYPE_CHECKING:
     from multiscale.ensemble import Outcome
+    from multiscale.study import ShardOutcome, StudyOutcome
     from multiscale.transport import EffectiveDiffusivity
 
 _SHOWN_AT = 300.0
@@ -228,6 +231,16 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Result folder; RUNDIR/results.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler, tcp://host:8786; its workers share the result folder."),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: every n-th sample only, for job arrays; then merge.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Further tries of a sample whose process died.")
+    ] = 2,
 ) -> None:
     """Run a study, or what is left of it, and write its report.
 
@@ -241,9 +254,19 @@ def run(
         Replace earlier results.
     output : pathlib.Path, optional
         Result folder.
+    scheduler : str, optional
+        Address of a Dask scheduler.
+    shard : str, optional
+        Share of the samples, ``i/n``.
+    retries : int
+        Further tries of a sample whose process died.
     """
-    from multiscale.report import headline
-    from multiscale.study import run_study
+    from multiscale.study import run_shard, run_study
+
+    for given, option in ((scheduler, "--scheduler"), (fresh or None, "--fresh")):
+        if shard is not None and given is not None:
+            raise StudyError(describe("--shard", f"no {option} beside it", "both", "drop one"))
+    signal.signal(signal.SIGTERM, _end)
 
     console = _console()
     columns = (
@@ -272,32 +295,121 @@ def run(
         if outcome.error:
             bars.console.print(f"sample {outcome.index}: {escape(outcome.error)}")
 
+    outcome: StudyOutcome | ShardOutcome
     try:
-        done = run_study(
-            rundir,
-            samples=samples,
-            cells=cells,
-            workers=workers,
-            fresh=fresh,
-            output=output,
-            progress=on_done,
-        )
+        if shard is not None:
+            outcome = run_shard(
+                rundir, shard, samples=samples, cells=cells, workers=workers, output=output,
+                progress=on_done, retries=retries,
+            )  # fmt: skip
+        else:
+            outcome = run_study(
+                rundir, samples=samples, cells=cells, workers=workers, fresh=fresh,
+                output=output, progress=on_done, scheduler=scheduler, retries=retries,
+            )  # fmt: skip
     finally:
         bars.stop()
-    for path in done.rejected:
-        console.print(f"set aside, could not be read: {escape(str(path))}")
-    for line in headline(done.results):
-        console.print(f"• {escape(line)}", soft_wrap=True)
+    _tell_outcome(outcome, console)
+
+
+def _end(*_: Any) -> None:
+    """End on SIGTERM as on an interrupt: workers go, finished samples stay."""
+    raise SystemExit(143)
+
+
+def _tell_outcome(done: StudyOutcome | ShardOutcome, console: Console) -> None:
+    """Say what a run left behind; exit code 1 if samples failed."""
+    from multiscale.report import headline
+    from multiscale.study import StudyOutcome
+
+    if isinstance(done, StudyOutcome):
+        for path in done.rejected:
+            console.print(f"set aside, could not be trusted: {escape(str(path))}")
+        for line in headline(done.results):
+            console.print(f"• {escape(line)}", soft_wrap=True)
     console.print(
         f"{done.computed} samples computed, {done.resumed} found finished, "
         f"{len(done.failures)} failed"
     )
-    console.print(f"results  {escape(str(done.folder / 'results.nc'))}", soft_wrap=True)
-    console.print(f"report   {escape(str(done.report))}", soft_wrap=True)
+    if isinstance(done, StudyOutcome):
+        console.print(f"results  {escape(str(done.folder / 'results.nc'))}", soft_wrap=True)
+        console.print(f"report   {escape(str(done.report))}", soft_wrap=True)
     if done.failures:
         first = "; ".join(f"{one.index}: {one.error}" for one in done.failures[:5])
         print(f"error: {len(done.failures)} samples failed ({first})", file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: multiscale merge runs/llzo-lco",
+    help="Join the samples that shards computed: results.nc and report.html.",
+)
+def merge(
+    rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
+    samples: Annotated[int | None, typer.Option(help="As the shards were run with.")] = None,
+    cells: Annotated[int | None, typer.Option(help="As the shards were run with.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Result folder; RUNDIR/results.")
+    ] = None,
+) -> None:
+    """Join what shards computed.
+
+    Parameters
+    ----------
+    rundir : pathlib.Path
+        A run folder or its study file.
+    samples, cells : int, optional
+        As the shards were run with.
+    output : pathlib.Path, optional
+        Result folder.
+    """
+    from multiscale.study import merge_study
+
+    done, missing = merge_study(rundir, samples=samples, cells=cells, output=output)
+    _tell_outcome(done, _console())
+    if missing:
+        shown = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+        text = f"{len(missing)} samples are missing ({shown}); run their shards again"
+        print(f"error: {text}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: multiscale jobscript runs/llzo-lco --shards 40 -o job.sh",
+    help="Write a SLURM job array that runs a study in shards.",
+)
+def jobscript(
+    rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
+    shards: Annotated[int, typer.Option(help="Tasks of the array.")] = 20,
+    time_limit: Annotated[str, typer.Option("--time", help="Of a task: HH:MM:SS.")] = "04:00:00",
+    memory: Annotated[str, typer.Option(help="Of a task.")] = "4G",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The script; printed unless given.")
+    ] = None,
+) -> None:
+    """Write a SLURM job array.
+
+    Parameters
+    ----------
+    rundir : pathlib.Path
+        A run folder or its study file.
+    shards : int
+        Tasks of the array.
+    time_limit, memory : str
+        Of a task.
+    output : pathlib.Path, optional
+        The script.
+    """
+    from multiscale.config import load_study
+    from multiscale.ensemble import job_script
+
+    load_study(rundir)
+    text = job_script(str(rundir), shards, time=time_limit, memory=memory)
+    if output is None:
+        print(text, end="")
+        return
+    output.write_text(text, encoding="utf-8")
+    print(output)
 
 
 @app.command(

@@ -28,10 +28,14 @@ from multiscale.ensemble import (
     SampleFacts,
     SampleRecord,
     SampleStore,
+    Shard,
     default_workers,
     flux_slices,
     run_all,
+    run_lock,
+    run_on_cluster,
 )
+from multiscale.ensemble.execution import RETRIES
 from multiscale.ensemble.store import MERGED, read_dataset
 from multiscale.errors import (
     ComputationError,
@@ -63,6 +67,29 @@ HETEROINTERFACE_RADIUS = 0.15
 """Neighbourhood of a heterointerface, in mean grain edges."""
 LEAST_RADIUS = 1.5
 """Voxels below which such a neighbourhood is not resolved and its share not stated."""
+
+
+Progress = Callable[[Outcome | None, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardOutcome:
+    """What one share of a run left behind.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The result folder.
+    computed, resumed : int
+        Samples computed now and found finished.
+    failures : tuple of Outcome
+        Samples that could not be computed.
+    """
+
+    folder: Path
+    computed: int
+    resumed: int
+    failures: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +129,9 @@ def run_study(
     workers: int | None = None,
     fresh: bool = False,
     output: str | Path | None = None,
-    progress: Callable[[Outcome | None, int, int], None] | None = None,
+    progress: Progress | None = None,
+    scheduler: str | None = None,
+    retries: int = RETRIES,
 ) -> StudyOutcome:
     """Run a study, or what is left of it, and write its report.
 
@@ -123,6 +152,11 @@ def run_study(
     progress : callable, optional
         Told of each finished sample, the number finished and the total; once with
         None before the first.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers compute in place of processes here;
+        they must see the result folder under the same path.
+    retries : int, optional
+        How often a sample is tried again whose process died.
 
     Returns
     -------
@@ -132,41 +166,217 @@ def run_study(
     Raises
     ------
     InputError
-        If the study, its properties or its result folder cannot be used.
+        If the study, its properties or its result folder cannot be used, or another
+        run is using that folder.
     ComputationError
-        If no sample could be computed.
+        If no sample could be computed, or a cluster was lost.
     """
     study = load_study(path, samples=samples, cells=cells)
-    if workers is not None and workers < 1:
-        raise StudyError(describe("--workers", "a whole number ≥ 1", workers))
-    plans = study.samples()
-    for line in film_warnings(study):
-        warn_resolution(line)
-    store = open_store(study, output, fresh=fresh)
-    done, rejected = store.finished([plan.index for plan in plans])
-    todo = [plan.index for plan in plans if plan.index not in set(done)]
-    failures: list[Outcome] = []
-    counted = len(done)
+    with run_lock(result_folder(study, output)):
+        store = open_store(study, output, fresh=fresh)
+        run = Computation(study, store, workers, scheduler, retries, progress)
+        run.compute([plan.index for plan in study.samples()])
+        return conclude(study, store, run)
 
-    def on_done(outcome: Outcome) -> None:
-        nonlocal counted
-        counted += 1
+
+def run_shard(
+    path: str | Path,
+    shard: str,
+    *,
+    samples: int | None = None,
+    cells: int | None = None,
+    workers: int | None = None,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    retries: int = RETRIES,
+) -> ShardOutcome:
+    """Compute one share of a study's samples, and nothing else.
+
+    Any number of shares may be computed at once in one result folder;
+    :func:`merge_study` joins them.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder or its ``study.toml``.
+    shard : str
+        ``"i/n"``: samples whose number leaves i − 1 when divided by n.
+    samples, cells, workers, output, progress, retries
+        As in :func:`run_study`.
+
+    Returns
+    -------
+    ShardOutcome
+        What was computed.
+
+    Raises
+    ------
+    InputError
+        If the study or its result folder cannot be used, or a whole run is using that
+        folder.
+    """
+    share = Shard.read(shard)
+    study = load_study(path, samples=samples, cells=cells)
+    with run_lock(result_folder(study, output), shared=True):
+        store = open_store(study, output)
+        run = Computation(study, store, workers, None, retries, progress)
+        run.compute(share.of(plan.index for plan in study.samples()))
+        return ShardOutcome(store.folder, run.computed, run.resumed, tuple(run.failures))
+
+
+def merge_study(
+    path: str | Path,
+    *,
+    samples: int | None = None,
+    cells: int | None = None,
+    output: str | Path | None = None,
+) -> tuple[StudyOutcome, tuple[int, ...]]:
+    """Join what has been computed, and write results and report.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder or its ``study.toml``.
+    samples, cells, output
+        As in :func:`run_study`.
+
+    Returns
+    -------
+    outcome : StudyOutcome
+        Results and report.
+    missing : tuple of int
+        Samples of the study that are not there.
+
+    Raises
+    ------
+    InputError
+        If the study or its result folder cannot be used, or a run is using that folder.
+    ComputationError
+        If there is no sample.
+    """
+    study = load_study(path, samples=samples, cells=cells)
+    with run_lock(result_folder(study, output)):
+        store = open_store(study, output)
+        run = Computation(study, store, 1, None, 0, None)
+        wanted = [plan.index for plan in study.samples()]
+        done, run.rejected = store.finished(wanted)
+        run.resumed = len(done)
+        missing = tuple(sorted(set(wanted) - set(done)))
+        return conclude(study, store, run), missing
+
+
+class Computation:
+    """Computes samples of a study and keeps count.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    store : SampleStore
+        Where samples go.
+    workers : int or None
+        Processes; all processors if None.
+    scheduler : str or None
+        Address of a Dask scheduler, if its workers compute.
+    retries : int
+        How often a sample is tried again whose process died.
+    progress : callable or None
+        As in :func:`run_study`.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        store: SampleStore,
+        workers: int | None,
+        scheduler: str | None,
+        retries: int,
+        progress: Progress | None,
+    ) -> None:
+        if workers is not None and workers < 1:
+            raise StudyError(describe("--workers", "a whole number ≥ 1", workers))
+        if retries < 0:
+            raise StudyError(describe("--retries", "a whole number ≥ 0", retries))
+        self.study, self.store, self.progress = study, store, progress
+        self.workers, self.scheduler, self.retries = workers, scheduler, retries
+        self.computed = self.resumed = self.total = 0
+        self.failures: list[Outcome] = []
+        self.rejected: list[Path] = []
+
+    def compute(self, indices: Sequence[int]) -> None:
+        """Compute those of some samples that are not finished.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Numbers of samples.
+        """
+        for line in film_warnings(self.study):
+            warn_resolution(line)
+        done, rejected = self.store.finished(indices)
+        known = set(done)
+        todo = [index for index in indices if index not in known]
+        self.rejected += rejected
+        self.resumed += len(done)
+        self.total += len(indices)
+        self._tell(None)
+        task = SampleTask(self.study, self.store)
+        if self.scheduler is not None:
+            run_on_cluster(
+                task,
+                todo,
+                scheduler=self.scheduler,
+                on_done=self._note,
+                stored=lambda index: self.store.path(index).exists(),
+                retries=self.retries,
+            )
+            return
+        first = first_of_each_ensemble(self.study.samples(), todo)
+        run_all(task, first, workers=1, on_done=self._note)  # compiles what workers will load
+        rest = [index for index in todo if index not in first]
+        workers = self.workers or default_workers()
+        run_all(task, rest, workers=workers, on_done=self._note, retries=self.retries)
+
+    def _note(self, outcome: Outcome) -> None:
         if outcome.error:
-            failures.append(outcome)
-        if progress is not None:
-            progress(outcome, counted, len(plans))
+            self.failures.append(outcome)
+            self.store.note_failure(outcome.index, outcome.error, outcome.attempts)
+        else:
+            self.computed += 1
+        self._tell(outcome)
 
-    if progress is not None:
-        progress(None, counted, len(plans))
-    task = SampleTask(study, store)
-    first = first_of_each_ensemble(plans, todo)
-    run_all(task, first, workers=1, on_done=on_done)  # compiles what the workers will load
-    rest = [index for index in todo if index not in first]
-    run_all(task, rest, workers=workers or default_workers(), on_done=on_done)
-    everything = range(study.total)  # what earlier runs stored counts too
-    finished = store.finished(everything)[0]
+    def _tell(self, outcome: Outcome | None) -> None:
+        if self.progress is not None:
+            finished = self.resumed + self.computed + len(self.failures)
+            self.progress(outcome, finished, self.total)
+
+
+def conclude(study: Study, store: SampleStore, run: Computation) -> StudyOutcome:
+    """Merge all that is stored, save it and write the report.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    store : SampleStore
+        Where samples are.
+    run : Computation
+        What was computed.
+
+    Returns
+    -------
+    StudyOutcome
+        Results, report and failures.
+
+    Raises
+    ------
+    ComputationError
+        If there is no sample.
+    """
+    finished = store.finished(range(study.total))[0]  # what earlier runs stored counts too
     if not finished:
-        raise ComputationError(f"no sample could be computed; the first: {failures[0].error}")
+        reason = f"; the first: {run.failures[0].error}" if run.failures else ""
+        raise ComputationError(f"no sample has been computed{reason}")
     results = with_properties(study, store.merge(finished, attributes(study)))
     store.save(results)
     report = report_study(study, store, results)
@@ -174,11 +384,29 @@ def run_study(
         store.folder,
         report,
         results,
-        len(todo) - len(failures),
-        len(done),
-        tuple(failures),
-        tuple(rejected),
+        run.computed,
+        run.resumed,
+        tuple(run.failures),
+        tuple(run.rejected),
     )
+
+
+def result_folder(study: Study, output: str | Path | None = None) -> Path:
+    """Name the result folder of a study.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    output : str or pathlib.Path, optional
+        What was asked for.
+
+    Returns
+    -------
+    pathlib.Path
+        ``results`` beside the study file unless another was asked for.
+    """
+    return Path(output) if output is not None else study.path.parent / "results"
 
 
 def open_store(
@@ -205,8 +433,8 @@ def open_store(
     StoreError
         If the folder holds something else.
     """
-    folder = Path(output) if output is not None else study.path.parent / "results"
     resolved = study.resolved()
+    folder = result_folder(study, output)
     return SampleStore(folder, config_hash(resolved), resolved, fresh=fresh)
 
 
@@ -643,8 +871,7 @@ def rebuild_report(
         If the study or its results cannot be used.
     """
     study = load_study(path, cells=cells)
-    folder = Path(output) if output is not None else study.path.parent / "results"
-    read_dataset(folder / MERGED)
+    read_dataset(result_folder(study, output) / MERGED)
     store = open_store(study, output)
     return report_study(study, store, store.load())
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from multiscale.errors import ComputationError, MultiscaleError
+from threadpoolctl import threadpool_limits
+
+from multiscale.errors import MultiscaleError, StoreError
 
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-RESTARTS = 3
-"""How often a pool whose worker died is started again."""
+RETRIES = 2
+"""How often a sample whose process died is tried again."""
+IN_FLIGHT = 3
+"""Samples handed out for each worker; the others wait here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,13 @@ class Outcome:
         Number of the sample.
     error : str
         Empty if it was computed; otherwise what went wrong, in one line.
+    attempts : int
+        How often it was tried.
     """
 
     index: int
     error: str = ""
+    attempts: int = 1
 
 
 def default_workers() -> int:
@@ -53,8 +62,14 @@ def run_all(
     *,
     workers: int,
     on_done: Callable[[Outcome], None],
+    retries: int = RETRIES,
 ) -> None:
     """Run a task for each number, in this process or in a pool.
+
+    Every sample is computed by one thread, wherever it runs, so that it comes out the
+    same to the last bit. Where a worker dies, the samples that were in flight are tried
+    again one at a time: the one that kills its process is found and given up after
+    ``retries`` further attempts, and all others are finished.
 
     Parameters
     ----------
@@ -67,59 +82,77 @@ def run_all(
         Processes; one computes here.
     on_done : callable
         Told of every finished or failed sample, in the order they end.
+    retries : int, optional
+        How often a sample is tried again whose process died.
 
     Raises
     ------
-    ComputationError
-        If worker processes keep dying.
+    StoreError
+        If results can no longer be written.
     """
     if workers == 1 or len(indices) <= 1:
-        for index in indices:
-            on_done(_attempt(task, index))
+        with one_thread():
+            for index in indices:
+                on_done(_attempt(task, index))
         return
     waiting = list(indices)
-    for _ in range(RESTARTS + 1):
-        waiting = _run_pool(task, waiting, min(workers, len(waiting)), on_done)
-        if not waiting:
-            return
-    raise ComputationError(
-        f"worker processes died {RESTARTS + 1} times, {len(waiting)} samples are left (first: "
-        f"{waiting[0]}); out of memory? finished samples are kept: run again with fewer --workers"
-    )
+    while waiting:
+        suspects = _run_pool(task, waiting, min(workers, len(waiting)), on_done)
+        _run_apart(task, suspects, on_done, retries)
+        waiting = [index for index in waiting if index not in suspects]
+
+
+def _run_apart(
+    task: Callable[[int], None],
+    suspects: Sequence[int],
+    on_done: Callable[[Outcome], None],
+    retries: int,
+) -> None:
+    """Run samples one at a time; give up those that kill their process every time."""
+    again = max(1, retries)  # those that only stood beside it need one
+    for index in suspects:
+        if all(_run_pool(task, [index], 1, on_done) for _ in range(again)):
+            text = f"its process died {again + 1} times; out of memory?"
+            on_done(Outcome(index, f"ComputationError: {text}", again + 1))
 
 
 def _run_pool(
     task: Callable[[int], None],
-    indices: list[int],
+    waiting: list[int],
     workers: int,
     on_done: Callable[[Outcome], None],
 ) -> list[int]:
-    """Run until done or until a worker dies; return what is left."""
-    left = list(indices)
+    """Run until done or until a worker dies.
+
+    Numbers are taken off ``waiting`` as they end. What was in flight when a worker died
+    is returned.
+    """
     with _single_threaded():
         pool = ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_leave_with_parent,
         )
+        running: dict[Future[Outcome], int] = {}
         try:
-            queue = iter(indices)
-            running: dict[Future[Outcome], int] = {}
-            _fill(pool, task, queue, running, 3 * workers)
+            queue = iter(list(waiting))
+            _fill(pool, task, queue, running, IN_FLIGHT * workers)
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
+                    outcome = future.result()
                     index = running.pop(future)
-                    on_done(future.result())
-                    left.remove(index)
-                _fill(pool, task, queue, running, 3 * workers)
+                    waiting.remove(index)
+                    on_done(outcome)
+                _fill(pool, task, queue, running, IN_FLIGHT * workers)
             pool.shutdown()
         except BrokenProcessPool:
             pool.shutdown(cancel_futures=True)
+            return list(running.values())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return left
+    return []
 
 
 def _fill(
@@ -151,12 +184,38 @@ def _leave_with_parent() -> None:
 
 
 def _attempt(task: Callable[[int], None], index: int) -> Outcome:
-    """Run one sample; an error of the package is recorded and the rest goes on."""
+    """Run one sample; its error is recorded and the rest goes on.
+
+    Results that cannot be written stop the run: no other sample would fare better.
+    """
     try:
         task(index)
+    except StoreError:
+        raise
     except MultiscaleError as error:
         return Outcome(index, f"{type(error).__name__}: {error}")
+    except MemoryError:
+        return Outcome(index, "MemoryError: more than is free; run with fewer --workers")
+    except Exception as error:  # a defect met by one sample must not cost the others
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = " ".join(str(error).split()) or "no message"
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        return Outcome(index, f"defect: {type(error).__name__} at {place}: {text}")
     return Outcome(index)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread here, as workers do."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        numba.set_num_threads(before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from multiscale.ensemble import default_workers, run_all
-from multiscale.errors import ComputationError, GenerationError
+from multiscale.errors import GenerationError, StoreError
 
 
 def touch(folder, index):
@@ -28,8 +28,18 @@ def die_once(folder, index):
     (Path(folder) / str(index)).touch()
 
 
-def die_always(folder, index):
-    os.kill(os.getpid(), signal.SIGKILL)
+def die_on_two(folder, index):
+    if index == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / str(index)).touch()
+
+
+def defective(index):
+    return 1 / (index - 1)
+
+
+def unstorable(index):
+    raise StoreError("results: expected room, received a full disk")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -48,11 +58,30 @@ def test_a_killed_worker_is_replaced(tmp_path):
     assert sorted(outcome.index for outcome in outcomes) == list(range(5))
 
 
-def test_workers_that_keep_dying_end_the_run(tmp_path):
-    with pytest.raises(ComputationError, match="worker processes died"):
-        run_all(
-            functools.partial(die_always, tmp_path), range(3), workers=2, on_done=lambda _: None
-        )
+def test_a_sample_that_kills_its_process_costs_no_other(tmp_path):
+    outcomes = []
+    task = functools.partial(die_on_two, tmp_path)
+    run_all(task, range(6), workers=2, on_done=outcomes.append, retries=1)
+    assert sorted(outcome.index for outcome in outcomes) == list(range(6))
+    (failed,) = (outcome for outcome in outcomes if outcome.error)
+    assert failed.index == 2
+    assert "died 2 times" in failed.error
+    assert failed.attempts == 2
+
+
+def test_a_defect_in_one_sample_is_noted(tmp_path):
+    outcomes = []
+    run_all(defective, range(3), workers=1, on_done=outcomes.append)
+    errors = {one.index: one.error for one in outcomes}
+    assert errors[0] == errors[2] == ""
+    assert errors[1].startswith("defect: ZeroDivisionError at test_execution.py:")
+
+
+def test_what_cannot_be_stored_stops_the_run():
+    outcomes = []
+    with pytest.raises(StoreError, match="full"):
+        run_all(unstorable, range(3), workers=1, on_done=outcomes.append)
+    assert outcomes == []
 
 
 SLOW_RUN = """

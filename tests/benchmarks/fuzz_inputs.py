@@ -42,6 +42,8 @@ from multiscale.config import load_recipe, load_study
 from multiscale.config.atomistics import load_atomistic_study
 
 SECONDS = 10.0
+RUN_SECONDS = 60.0
+"""For a study that is run, with its report."""
 MEMORY = 2 * 2**30
 RUN_SHARE = 0.03
 """Share of the study cases that are run, when they load, at 16² voxels."""
@@ -56,6 +58,11 @@ class Case:
     kind: str
     spoiling: str
     command: tuple[str, ...]
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it may take."""
+        return RUN_SECONDS if self.command[0] == "run" else SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +331,12 @@ def _left(folder: Path, before: set[str], code: int) -> str:
     return ""
 
 
-def here(number: int, seed: int, folder: Path) -> tuple[Case, Outcome]:
-    """Make and run one case in this process, without limits."""
+def here(
+    number: int, seed: int, folder: Path, alarm: Callable[[int], object]
+) -> tuple[Case, Outcome]:
+    """Make and run one case in this process; ``alarm`` is told the seconds it may take."""
     case = make(number, seed, folder)
+    alarm(int(case.patience))
     before = {str(one.relative_to(folder)) for one in folder.rglob("*")}
     return case, judge(case, folder, before, call(case))
 
@@ -357,8 +367,8 @@ def guarded(number: int, seed: int, folder: Path) -> tuple[Case, Outcome]:
             os._exit(0)
     os.close(given)
     text, ended = b"", False
-    while time.perf_counter() - begin < SECONDS:
-        ready, _, _ = select.select([taken], [], [], SECONDS - (time.perf_counter() - begin))
+    while (left := begin + case.patience - time.perf_counter()) > 0:
+        ready, _, _ = select.select([taken], [], [], left)
         part = os.read(taken, 2**16) if ready else b""
         text += part
         if ready and not part:
@@ -370,7 +380,7 @@ def guarded(number: int, seed: int, folder: Path) -> tuple[Case, Outcome]:
     _, status, usage = os.wait4(child, 0)
     seconds, peak = time.perf_counter() - begin, usage.ru_maxrss * 1024.0
     if not ended:
-        return case, Outcome(-1, "", f"still running after {SECONDS:g} s", seconds, peak)
+        return case, Outcome(-1, "", f"still running after {case.patience:g} s", seconds, peak)
     if os.WIFSIGNALED(status) or not text:
         return case, Outcome(-1, "", f"process killed (status {status})", seconds, peak)
     found = judge(case, folder, before, tuple(json.loads(text)))
@@ -396,7 +406,7 @@ def table(found: list[tuple[Case, Outcome]], seed: int) -> str:
         f"`python tests/benchmarks/fuzz_inputs.py --cases {len(found)} --seed {seed}`: "
         f"{len(found)} spoilt inputs, {sum(bool(one.defect) for _, one in found)} defects "
         "(traceback, other exit code, more than one line of error, half a file, more than "
-        f"{SECONDS:g} s or 2 GB, anything unpickled, a killed process). Slowest "
+        f"{SECONDS:g} s ({RUN_SECONDS:g} s for a study that is run) or 2 GB, anything unpickled, a killed process). Slowest "
         f"{max(one.seconds for _, one in found):.1f} s, largest "
         f"{max(one.peak for _, one in found) / 2**30:.2f} GiB.",
         "",

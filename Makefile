@@ -10,7 +10,7 @@ STUDY ?= runs/llzo-lco
 BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size space-charge impedance boundary-accuracy bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
+.PHONY: run quickstart grain-size space-charge impedance feng-2024 boundary-accuracy fuzz bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
@@ -28,6 +28,9 @@ space-charge: $(VENV)/.core
 impedance: $(VENV)/.core
 	$(BIN)/python runs/impedance/make_spectra.py
 
+feng-2024: $(VENV)/.core
+	$(BIN)/python runs/feng-2024/make_findings.py
+
 boundary-accuracy: $(VENV)/.core
 	$(BIN)/python runs/boundary-accuracy/make_table.py
 
@@ -37,6 +40,10 @@ bench-schemes: $(VENV)/.core
 # 600 samples, scaled from a few
 bench-study: $(VENV)/.core
 	$(BIN)/python tests/benchmarks/bench_study.py -o tests/benchmarks/study.md
+
+# ten thousand spoilt input files
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/benchmarks/fuzz_inputs.py -o tests/benchmarks/fuzz.md
 
 # beside other solvers, in an environment of its own; BENCH=--quick to see whether it runs
 bench: .venv-bench/.done

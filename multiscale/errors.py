@@ -163,12 +163,26 @@ def describe(place: object, expected: object, received: object, remedy: str = ""
     str
         ``place: expected …, received …; remedy``, on one line.
     """
-    shown = received if isinstance(received, str) else repr(received)
+    shown = received if isinstance(received, str) else _repr(received)
     shown = " ".join(shown.split())
     if len(shown) > 120:
         shown = shown[:117] + "..."
     line = f"{place}: expected {expected}, received {shown}"
-    return f"{line}; {remedy}" if remedy else line
+    return _printable(f"{line}; {remedy}" if remedy else line)
+
+
+def _repr(received: object) -> str:
+    """Show a value; of whole numbers with thousands of digits Python refuses to."""
+    try:
+        return repr(received)
+    except ValueError:
+        return "a number with thousands of digits"
+
+
+def _printable(line: str) -> str:
+    """Escape what would move the cursor, or could not be printed at all."""
+    escaped = (one if one.isprintable() else repr(one)[1:-1] for one in line)
+    return "".join(escaped)
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

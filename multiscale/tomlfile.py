@@ -8,6 +8,8 @@ raise the error class they are given, with a message from
 
 from __future__ import annotations
 
+import re
+import stat
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,13 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from multiscale.errors import InputError, describe, nearest
+
+LARGEST = 2**20
+"""Bytes beyond which a TOML file is not read: these are written by hand."""
+DEEPEST = 50
+"""Parts of a dotted key beyond which a file is not parsed: the parser's time and memory grow as
+the square of them."""
+_DEEP = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
 
 ModelT = TypeVar("ModelT", bound="Strict")
 
@@ -87,8 +96,34 @@ def read(path: Path, error: type[InputError], remedy: str = "") -> dict[str, Any
     InputError
         The class given, if the file is missing, unreadable, not UTF-8 or not TOML.
     """
+    text = _text(path, error, remedy)
+    if _DEEP.search(text):
+        raise error(describe(path, "keys of a few parts", f"one of more than {DEEPEST} parts"))
     try:
-        text = path.read_bytes().decode("utf-8")
+        data: dict[str, Any] = _tuples(tomllib.loads(text.replace("\r\n", "\n")))
+    except tomllib.TOMLDecodeError as problem:
+        lines = text.count("\n") + 1
+        found = str(problem).replace("at end of document", f"at line {lines}, the end of the file")
+        raise error(describe(path, "valid TOML", found)) from None
+    except RecursionError:
+        raise error(describe(path, "tables and lists a few deep", "too deep a nesting")) from None
+    except ValueError:  # Python reads no more than 4300 digits
+        raise error(describe(path, "numbers", "one with thousands of digits")) from None
+    return data
+
+
+def _text(path: Path, error: type[InputError], remedy: str) -> str:
+    """Read a file of text: not a pipe or device, which may never end, and not a large one."""
+    try:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise error(describe(path, "a TOML file", "a pipe or device"))
+        if found.st_size > LARGEST:
+            received = f"{found.st_size / 2**20:.3g} MiB"
+            raise error(describe(path, f"a TOML file below {LARGEST / 2**20:g} MiB", received))
+        return path.read_bytes().decode("utf-8")
+    except InputError:  # is a ValueError too
+        raise
     except FileNotFoundError:
         raise error(describe(path, "a TOML file", "no such file", remedy)) from None
     except OSError as problem:
@@ -96,13 +131,8 @@ def read(path: Path, error: type[InputError], remedy: str = "") -> dict[str, Any
     except UnicodeDecodeError as problem:
         where = f"byte {problem.object[problem.start]:#04x} at offset {problem.start}"
         raise error(describe(path, "UTF-8 text", where, "save the file as UTF-8")) from None
-    try:
-        data: dict[str, Any] = _tuples(tomllib.loads(text.replace("\r\n", "\n")))
-    except tomllib.TOMLDecodeError as problem:
-        lines = text.count("\n") + 1
-        found = str(problem).replace("at end of document", f"at line {lines}, the end of the file")
-        raise error(describe(path, "valid TOML", found)) from None
-    return data
+    except ValueError as problem:  # a name with a null byte
+        raise error(describe(path, "the name of a file", str(problem))) from None
 
 
 def validate(

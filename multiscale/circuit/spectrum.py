@@ -214,10 +214,13 @@ def read_plain_spectrum(path: str | Path, unit: str = "ohm") -> ImpedanceSpectru
 
 
 def _text(path: Path) -> str:
+    expected = "a text file that can be read"
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(describe(path, expected, "a folder, pipe or device"))
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(describe(path, "a text file that can be read", str(error))) from error
+        raise InputError(describe(path, expected, str(error))) from error
 
 
 def _unit(path: Path, names: Sequence[str]) -> str:

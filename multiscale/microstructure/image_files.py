@@ -14,7 +14,9 @@ suffix    order in the file                           spacing
 ========  ==========================================  ==================================
 
 Files that this module writes hold ``labels`` (grain numbers) and ``phases`` (indices
-into the phase names) as two arrays; a plain array makes one. Nothing is ever unpickled.
+into the phase names) as two arrays; a plain array makes one. Nothing is ever unpickled,
+no file leads to another, and a file that claims more than it can hold, or than there is
+memory for, is refused before any is taken.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,8 +41,13 @@ from multiscale.microstructure.crystal import Polycrystal
 from multiscale.microstructure.labelled import LabelImage, check_spacing
 from multiscale.microstructure.power_diagram import Floats
 from multiscale.microstructure.vti import read_vti, write_vti
+from multiscale.numerics.memory import check_memory
 
 PREFERRED = ("labels", "phases")  # which of several arrays is meant when none is named
+SMALL = 2**20
+"""Bytes that spacing and phase names may take."""
+SWELL = 10**5
+"""Bytes that one byte of a compressed image may become."""
 METRES = {
     "m": 1.0,
     "mm": 1e-3,
@@ -123,11 +131,26 @@ def _read_npy(path: Path, dataset: str | None) -> Contents:
 def _read_npz(path: Path, dataset: str | None) -> Contents:
     """Read one array of a NumPy archive."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        _check_members(path, archive.zip)
         names = [name for name in archive.files if name not in ("spacing", "phase_names")]
         name = _choose(path, names, dataset)
         spacing = archive["spacing"] if "spacing" in archive.files else None
         phases = archive["phase_names"] if "phase_names" in archive.files else ()
         return Contents({name: archive[name]}, spacing, tuple(str(phase) for phase in phases))
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive whose members would unpack to more than there is memory for."""
+    for member in archive.infolist():
+        if member.filename in ("spacing.npy", "phase_names.npy") and member.file_size > SMALL:
+            received = f"{member.file_size} bytes"
+            raise ImageError(describe(f"{path}: {member.filename}", "a short list", received))
+        _check_room(path, member.file_size)
+
+
+def _check_room(path: Path, needed: int) -> None:
+    """Refuse an array that does not fit, twice: as it is read and as it is checked."""
+    check_memory(2 * needed, f"{path}", "cut the image, or use a machine with more memory")
 
 
 def _read_hdf5(path: Path, dataset: str | None) -> Contents:
@@ -144,6 +167,9 @@ def _read_hdf5(path: Path, dataset: str | None) -> Contents:
             cells = [name for name in names if name.endswith("/FeatureIds")]
             dataset = cells[0] if len(cells) == 1 else None
         item = file[_choose(path, names, dataset)]
+        if item.is_virtual or item.external:
+            raise ImageError(describe(path, "a file that holds its data", "one that names others"))
+        _check_room(path, item.nbytes)
         values = item[()]
         if values.ndim == 4 and values.shape[3] == 1:
             values = values[..., 0].transpose(2, 1, 0)
@@ -196,9 +222,12 @@ def _strict_tiff() -> Iterator[None]:
 
 
 def _check_length(tiff: tifffile.TiffFile) -> None:
-    """Refuse a TIFF file whose pages lie beyond its end."""
-    length = tiff.filehandle.size
+    """Refuse a TIFF file whose pages lie beyond its end, or lead back to one another."""
+    length, seen = tiff.filehandle.size, set()
     for page in tiff.pages:
+        if page.offset in seen:
+            raise tifffile.TiffFileError("pages that lead back to one another")
+        seen.add(page.offset)
         ends = zip(page.dataoffsets, page.databytecounts, strict=True)
         if any(offset + count > length for offset, count in ends):
             raise tifffile.TiffFileError("pages beyond the end of the file")
@@ -217,6 +246,10 @@ def _read_tiff(path: Path, dataset: str | None) -> Contents:
         series, metadata = described[name]
         if "S" in series.axes:
             raise ImageError(describe(path, "a grey image", f"colour (axes {series.axes})"))
+        if series.nbytes > SWELL * path.stat().st_size:
+            received = f"{series.nbytes} bytes of pixels in {path.stat().st_size}"
+            raise ImageError(describe(path, "a complete .tif file", received))
+        _check_room(path, series.nbytes)
         values = series.asarray()
         if values.ndim in (2, 3):
             values = values.transpose()
@@ -311,6 +344,8 @@ def read_image(
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(describe(path, f"a complete {suffix} file", reason)) from error
     ((name, values),) = contents.arrays.items()
+    if suffix == ".npy":  # read only now; a file with holes is larger than what it takes
+        _check_room(path, values.nbytes)
     values = _check_values(path, name, values)
     edges = contents.spacing if spacing is None else spacing
     try:

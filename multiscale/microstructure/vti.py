@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multiscale.errors import ImageError, InputError, describe
+from multiscale.numerics.memory import check_memory
 
 REMEDY = "pip install 'multiscale[vtk]'"
 NAMES_FIELD = "phase_names"
+SWELL = 10**4
+"""Voxels that one byte of a compressed image may become."""
+_EXTENT = re.compile(rb"""Extent\s*=\s*["']([^"']*)["']""")
+_COUNT = re.compile(rb"""NumberOf(?:Tuples|Components)\s*=\s*["']\s*\+?(\d{1,30})""")
 
 
 def _modules() -> tuple[Any, Any, Any, Any]:
@@ -47,6 +55,37 @@ def _ends_well(path: Path) -> bool:
         return b"</VTKFile>" in file.read()
 
 
+def _check_claims(path: Path) -> None:
+    """Refuse a file with entities, or with arrays it cannot hold: VTK aborts the process.
+
+    Everything that VTK allocates by is an attribute: extents, tuples, components.
+    """
+    length = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        start = text.find(b"<VTKFile")
+        if start < 0 or b"<!" in text[:start].replace(b"<!--", b""):
+            raise ImageError(describe(path, "a VTK image (.vti) without entities", "other XML"))
+        end = text.find(b"<AppendedData")
+        end = len(text) if end < 0 else end
+        cells = [_cells(one[1]) for one in _EXTENT.finditer(text, start, end)]
+        counts = [int(one[1]) for one in _COUNT.finditer(text, start, end)]
+    most = max([*cells, *counts], default=0)
+    if most > SWELL * length:
+        received = f"an array of {most} in {length} bytes"
+        raise ImageError(describe(path, "a complete VTK image (.vti)", received))
+    check_memory(16 * most, f"{path}", "cut the image, or use a machine with more memory")
+
+
+def _cells(extent: bytes) -> int:
+    """Points of an extent; none where it is no extent, which VTK tells itself."""
+    try:
+        numbers = [int(one) for one in extent.split()]
+    except ValueError:
+        return 0
+    pairs = zip(numbers[::2], numbers[1::2], strict=False)
+    return math.prod(max(high - low + 1, 0) for low, high in pairs)
+
+
 def read_vti(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[float, ...], tuple[str, ...]]:
     """Read the scalar arrays of a VTK image.
 
@@ -72,6 +111,8 @@ def read_vti(path: Path) -> tuple[dict[str, NDArray[Any]], tuple[float, ...], tu
         If vtk is not installed.
     """
     core, _, xml, convert = _modules()
+    if _ends_well(path):
+        _check_claims(path)
     reader = xml.vtkXMLImageDataReader()
     failures: list[str] = []
     reader.AddObserver("ErrorEvent", lambda *_: failures.append("error"))

@@ -24,10 +24,10 @@ def free_memory() -> int | None:
     Returns
     -------
     int or None
-        Free memory of the machine or of the control group, whichever is less;
-        None where the system does not tell.
+        Free memory of the machine, of the control group, or under the limit on this process
+        (``ulimit -v``), whichever is least; None where the system does not tell.
     """
-    found = (_free_on_machine(), *map(_free_in_group, _GROUPS))
+    found = (_free_on_machine(), _free_in_process(), *map(_free_in_group, _GROUPS))
     return min((value for value in found if value is not None), default=None)
 
 
@@ -71,6 +71,21 @@ def _free_on_machine() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _free_in_process() -> int | None:
+    try:
+        import resource
+    except ImportError:  # not on every system
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(limit - pages * resource.getpagesize(), 0)
 
 
 def _free_in_group(group: tuple[str, str, str, str]) -> int | None:

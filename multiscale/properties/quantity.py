@@ -139,15 +139,24 @@ class Quantity:
         Raises
         ------
         PropertyError
-            If the temperature is not a positive finite number.
+            If the temperature is not a positive finite number, or the value there too large
+            for a number.
         """
         check_temperature(temperature)
-        value, variance = self.number.value, self.number.relative**2
-        if self.activation_energy is not None:
-            inverse = 1.0 / temperature - 1.0 / self.at
-            value *= math.exp(-self.activation_energy.value / BOLTZMANN * inverse)
-            variance += (self.activation_energy.absolute / BOLTZMANN * inverse) ** 2
-        stderr = abs(value) * math.sqrt(variance)
+        value, relative = self.number.value, self.number.relative
+        try:
+            if self.activation_energy is not None:
+                inverse = 1.0 / temperature - 1.0 / self.at
+                value *= math.exp(-self.activation_energy.value / BOLTZMANN * inverse)
+                spread = self.activation_energy.absolute / BOLTZMANN * inverse
+                relative = math.hypot(relative, spread)
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            place = f"{self.name} at {temperature:g} K"
+            remedy = "check prefactor and activation energy"
+            raise PropertyError(describe(place, "a finite number", value, remedy))
+        stderr = abs(value) * relative
         return Estimate(value, stderr, SI_UNITS[self.dimension], self.origin(temperature))
 
     def extrapolated(self, temperature: float) -> bool:

@@ -179,6 +179,87 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         read_image(tmp_path / "a.npy")
 
 
+def refused(path: Path, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_hdf5_file_that_says_it_is_huge_or_names_others(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "huge.h5", "w") as file:
+        file.create_dataset("labels", (10**6, 10**6), "u1", chunks=(64, 64))
+    refused(tmp_path / "huge.h5", "GiB, which is free")
+    (tmp_path / "secret").write_bytes(b"S" * 64)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("labels", (8, 8), "u1", external=[(str(tmp_path / "secret"), 0, 64)])
+    refused(tmp_path / "a.h5", "a file that holds its data")
+    layout = h5py.VirtualLayout(shape=(8, 8), dtype="u1")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "a.h5"), "labels", shape=(8, 8))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_virtual_dataset("labels", layout)
+    refused(tmp_path / "b.h5", "a file that holds its data")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["labels"] = h5py.ExternalLink("a.h5", "/labels")
+    refused(tmp_path / "c.h5", "a 2D or 3D array of numbers, received none")
+
+
+def test_an_archive_that_swells_beyond_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "a.npz", labels=np.zeros((2048, 2048), dtype=np.uint8))
+    np.savez(tmp_path / "b.npz", labels=np.eye(3), phase_names=np.array(["x" * 300_000]))
+    refused(tmp_path / "b.npz", "a short list")
+    monkeypatch.setattr("multiscale.numerics.memory.free_memory", lambda: 2**22)
+    refused(tmp_path / "a.npz", "GiB, which is free")
+
+
+def test_a_stack_whose_pages_lead_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.eye(6, dtype="u1"), metadata=None)
+    data = bytearray(path.read_bytes())
+    offset = int.from_bytes(data[4:8], "little")
+    end = offset + 2 + 12 * int.from_bytes(data[offset : offset + 2], "little")
+    data[end : end + 4] = data[4:8]
+    path.write_bytes(data)
+    refused(path, "pages that lead back to one another")
+
+
+def test_a_compressed_page_that_is_larger_than_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.eye(6, dtype="u1"), compression="zlib", metadata=None)
+    data = bytearray(path.read_bytes())
+    offset = int.from_bytes(data[4:8], "little")
+    for place in range(offset + 2, len(data) - 12, 12):
+        if int.from_bytes(data[place : place + 2], "little") in (256, 257, 278):
+            data[place + 2 : place + 12] = (
+                b"\x04\x00\x01\x00\x00\x00" + (10**6).to_bytes(4, "little")
+            )
+    path.write_bytes(data)
+    refused(path, "bytes of pixels in")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('WholeExtent="0 3 0 3 0 1"', 'WholeExtent="0 100000 0 100000 0 9"', "an array of"),
+        ('Piece Extent="0 3 0 3 0 1"', "Piece Extent = '0 100000 0 100000 0 9'", "an array of"),
+        ("<DataArray", '<DataArray NumberOfTuples="1000000000000"', "an array of"),
+        ("<VTKFile", '<!DOCTYPE VTKFile [<!ENTITY a "b">]><VTKFile', "without entities"),
+    ],
+)
+def test_a_vti_that_would_abort_the_process(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    pytest.importorskip("vtkmodules")
+    path = tmp_path / "a.vti"
+    write_image(path, np.eye(3, dtype=np.uint8))
+    assert read_image(path).values.shape == (3, 3)
+    data = path.read_bytes()
+    assert data.count(old.encode()) >= 1
+    path.write_bytes(data.replace(old.encode(), new.encode(), 1))
+    refused(path, words)
+
+
 def test_one_of_several_arrays_must_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_image(path, {"density": np.zeros((2, 2)), "strain": np.ones((2, 2))})

@@ -23,6 +23,7 @@ def group(tmp_path, monkeypatch):
             memory, "_GROUPS", ((str(tmp_path), "max", "current", "inactive_file"),)
         )
         monkeypatch.setattr(memory, "_free_on_machine", lambda: machine)
+        monkeypatch.setattr(memory, "_free_in_process", lambda: None)
 
     return build
 
@@ -47,6 +48,14 @@ def test_some_memory_is_free():
 def test_less_of_machine_and_group(group, limit, used, machine, free):
     group(limit, used, machine)
     assert free_memory() == free
+
+
+def test_a_limit_on_the_process_counts(monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (0, 0))
+    assert free_memory() == 0
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+    assert memory._free_in_process() is None
 
 
 def test_full_group_leaves_nothing(group):

@@ -80,6 +80,15 @@ def test_temperature_must_be_one(temperature):
 # --- Boundary -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("energy", [-3e-18, -1e-15])
+def test_a_value_beyond_all_numbers_is_refused(energy):
+    number = Number(1e300, 1e300, "m2/s", "unknown", math.nan, "-")
+    barrier = Number(energy, energy, "J", "unknown", math.nan, "-")
+    law = Quantity("D", "diffusivity", number, barrier, math.inf, None, "", True, "-", "", "")
+    with pytest.raises(PropertyError, match="D at 300 K: expected a finite number, received inf"):
+        law.evaluate(300.0)
+
+
 def test_boundary_takes_keywords_and_zero_coefficients():
     layer = Boundary(width=1e-9, across=0.0, along=1e-12)
     assert layer.segregation == 1.0

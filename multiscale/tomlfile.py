@@ -200,7 +200,8 @@ def _tuples(value: Any) -> Any:
 
 def _line(model: type[BaseModel], found: dict[str, Any], place: object) -> str:
     """Word one pydantic error."""
-    kind, key, received = found["type"], tuple(found["loc"]), found["input"]
+    kind, received = found["type"], found["input"]
+    key = tuple(part for part in found["loc"] if not str(part).startswith("#"))  # tags of unions
     context = found.get("ctx", {})
     where = dotted(place, key)
     if kind == "extra_forbidden":
@@ -250,7 +251,7 @@ def _keys(model: type[BaseModel], path: Sequence[str | int]) -> set[str]:
             one.model_fields[part].annotation for one in models if part in one.model_fields
         ]
         models = [inner for one in annotations for inner in _models(one)] or models
-    return {key for one in models for key in one.model_fields}
+    return {field.alias or key for one in models for key, field in one.model_fields.items()}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

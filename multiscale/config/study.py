@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from multiscale.config.layers import LayerChoice, LayerEntry, layer_choices
+from multiscale.config.plans import Range, RangeEntry, spread
 from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
 from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
 from multiscale.properties import Boundary, BoundaryProperties, BoundaryRules, Material, load
@@ -49,19 +50,33 @@ class _EnsembleEntry(Strict):
     cells: Annotated[tuple[Count, ...], Field(min_length=2, max_length=3)]
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class _FractionSweep(Strict):
-    """Volume fractions of one phase."""
+    """Volume fractions of one phase: values, or a range."""
 
     phase: Text
-    values: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)]
+    values: Annotated[tuple[Share, ...], Field(min_length=1)] | None = None
+    from_: Annotated[Share | None, Field(alias="from")] = None
+    to: Share | None = None
+
+
+_Sizes = Annotated[
+    Annotated[tuple[Positive, ...], Field(min_length=1), Tag("#sizes")]
+    | Annotated[RangeEntry, Tag("#range")],
+    Discriminator(lambda given: "#range" if isinstance(given, Mapping) else "#sizes"),
+]
 
 
 class _SweepEntry(Strict):
     """What is varied."""
 
     realisations: Count
+    plan: Literal["factorial", "latin-hypercube", "sobol"] = "factorial"
+    samples: Count | None = None
     volume_fraction: _FractionSweep | None = None
-    grain_size_nm: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+    grain_size_nm: _Sizes | None = None
 
 
 class _TransportEntry(Strict):
@@ -207,6 +222,13 @@ class Study:
         Space charge beside the boundaries of a type.
     limit : int or None
         Samples to run, if not all.
+    plan : str
+        ``"factorial"``, ``"latin-hypercube"`` or ``"sobol"``.
+    ranges : Mapping of str to Range
+        What the points of the latter are spread over: ``"volume_fraction"``,
+        ``"grain_size"`` [m].
+    points : tuple of tuple
+        Volume fraction and grain size [m] of each point; None where it is not varied.
     """
 
     path: Path
@@ -229,30 +251,42 @@ class Study:
     scheme: str = "faces"
     layers: Mapping[tuple[str, str], LayerChoice] = field(default_factory=dict)
     limit: int | None = None
+    plan: str = "factorial"
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    points: tuple[tuple[float | None, float | None], ...] = ()
 
     @property
     def total(self) -> int:
         """Number of samples of the whole study, whatever the limit."""
         groups = max(1, len(self.volume_fractions)) * max(1, len(self.grain_sizes))
-        return self.realisations * groups * len(self.ensembles)
+        return self.realisations * (len(self.points) or groups) * len(self.ensembles)
+
+    def _order(self) -> Iterator[tuple[int, float | None, float | None, Ensemble]]:
+        """Realisation, volume fraction, grain size and ensemble of each sample."""
+        if self.points:  # a longer plan begins with the samples of a shorter one
+            for point, number in itertools.product(self.points, range(self.realisations)):
+                for one in self.ensembles:
+                    yield number, *point, one
+            return
+        yield from itertools.product(
+            range(self.realisations),
+            self.volume_fractions or (None,),
+            self.grain_sizes or (None,),
+            self.ensembles,
+        )
 
     def samples(self) -> tuple[SamplePlan, ...]:
         """List the samples to run.
 
-        The realisation varies slowest and the ensemble fastest, so that a study
-        that is stopped early has samples of every group.
+        The ensemble varies fastest; of a factorial plan the realisation varies slowest,
+        so that a study that is stopped early has samples of every group, of another plan
+        the point.
 
         Returns
         -------
         tuple of SamplePlan
             In the order of their index; the first ``limit`` of them.
         """
-        order = itertools.product(
-            range(self.realisations),
-            self.volume_fractions or (None,),
-            self.grain_sizes or (None,),
-            self.ensembles,
-        )
         return tuple(
             SamplePlan(
                 index=index,
@@ -265,7 +299,7 @@ class Study:
                 seed=self.seed,
             )
             for index, (realisation, fraction, grain_size, one) in itertools.islice(
-                enumerate(order), self.limit
+                enumerate(self._order()), self.limit
             )
         )
 
@@ -415,6 +449,11 @@ class Study:
             spelt["space_charge"] = {
                 "|".join(pair): asdict(one) for pair, one in self.layers.items()
             }
+        if self.plan != "factorial":  # the same
+            spelt["sweep"]["plan"] = self.plan
+            spelt["sweep"]["ranges"] = {name: asdict(one) for name, one in self.ranges.items()}
+            if self.plan != "sobol":  # more points of a Sobol plan leave the first as they are
+                spelt["sweep"]["samples"] = len(self.points)
         if self.scheme != "faces":  # the same
             spelt["transport"]["scheme"] = self.scheme
         if self.driving_force == "chemical_potential":
@@ -457,6 +496,7 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         if given is not None and given < 1:
             raise StudyError(describe(option, "a whole number ≥ 1", given))
     ensembles = _ensembles(file, path, cells)
+    ranges = _ranges(file.sweep, path)
     _check_sweep(file, ensembles, path)
     phases = _phases(file, ensembles, path)
     boundaries = _boundaries(file, phases, path)
@@ -471,8 +511,8 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         seed=file.study.seed,
         ensembles=ensembles,
         swept_phase=None if fraction is None else fraction.phase,
-        volume_fractions=() if fraction is None else fraction.values,
-        grain_sizes=tuple(to_si(one, "nm", "length") for one in sweep.grain_size_nm or ()),
+        volume_fractions=() if fraction is None else fraction.values or (),
+        grain_sizes=tuple(to_si(one, "nm", "length") for one in _listed(sweep)),
         realisations=sweep.realisations,
         temperatures=transport.temperatures_K,
         phases=phases,
@@ -484,6 +524,9 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         segregation=dict(file.segregation or {}),
         scheme=transport.scheme,
         layers=layer_choices(file.space_charge, boundaries, path),
+        plan=sweep.plan,
+        ranges=ranges,
+        points=_points(sweep, ranges, file.study.seed),
     )
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
@@ -516,12 +559,68 @@ def _ensembles(file: _StudyFile, path: Path, cells: int | None) -> tuple[Ensembl
     return tuple(made)
 
 
+def _listed(sweep: _SweepEntry) -> tuple[float, ...]:
+    """Grain sizes that are given one by one [nm]."""
+    given = sweep.grain_size_nm
+    return given if isinstance(given, tuple) else ()
+
+
+def _ranges(sweep: _SweepEntry, path: Path) -> dict[str, Range]:
+    """See that a plan has what it needs, and put its ranges into SI."""
+    place, fraction, size = f"{path}: sweep", sweep.volume_fraction, sweep.grain_size_nm
+    spreads = sweep.plan != "factorial"
+    if spreads == (sweep.samples is None):
+        expected = f"{'a number' if spreads else 'none'} with plan = '{sweep.plan}'"
+        received = "none" if sweep.samples is None else sweep.samples
+        remedy = "add samples = 64" if spreads else "a factorial plan is as long as its values"
+        raise StudyError(describe(f"{place}.samples", expected, received, remedy))
+    found: dict[str, Range] = {}
+    if fraction is not None:
+        ends = (fraction.from_, fraction.to)
+        if (fraction.values is None) != spreads or (None in ends) == spreads:
+            expected = "from and to" if spreads else "values"
+            received = ", ".join(sorted(fraction.model_fields_set - {"phase"})) or "nothing"
+            received = received.replace("from_", "from")
+            remedy = f"plan = '{sweep.plan}' has no other"
+            raise StudyError(describe(f"{place}.volume_fraction", expected, received, remedy))
+        if fraction.from_ is not None and fraction.to is not None:
+            found["volume_fraction"] = Range(fraction.from_, fraction.to, log=False)
+    if size is not None and isinstance(size, RangeEntry) != spreads:
+        expected = "{ from = 20, to = 2000 }" if spreads else "a list of sizes"
+        received = "a list of sizes" if spreads else "a range"
+        remedy = f"plan = '{sweep.plan}' has no other"
+        raise StudyError(describe(f"{place}.grain_size_nm", expected, received, remedy))
+    if isinstance(size, RangeEntry):
+        low, high = (to_si(one, "nm", "length") for one in (size.from_, size.to))
+        found["grain_size"] = Range(low, high, log=size.scale == "log")
+    for name, one in found.items():
+        key = "grain_size_nm" if name == "grain_size" else name
+        if not one.low < one.high:
+            raise StudyError(describe(f"{place}.{key}", "from < to", f"{one.low:g}, {one.high:g}"))
+    if spreads and not found:
+        expected = "a range of volume_fraction or grain_size_nm"
+        raise StudyError(describe(place, expected, "none", "or leave plan out"))
+    return found
+
+
+def _points(
+    sweep: _SweepEntry, ranges: Mapping[str, Range], seed: int
+) -> tuple[tuple[float | None, float | None], ...]:
+    """Spread the points of a plan that is not factorial."""
+    if sweep.plan == "factorial" or sweep.samples is None:
+        return ()
+    order = [name for name in ("volume_fraction", "grain_size") if name in ranges]
+    rows = spread(sweep.plan, [ranges[name] for name in order], sweep.samples, seed)
+    named = [dict(zip(order, row, strict=True)) for row in rows]
+    return tuple((one.get("volume_fraction"), one.get("grain_size")) for one in named)
+
+
 def _check_sweep(file: _StudyFile, ensembles: tuple[Ensemble, ...], path: Path) -> None:
     """See that what is swept exists and is swept once."""
     sweep = file.sweep
-    swept = {"grain_size_nm": sweep.grain_size_nm}
+    swept = {"grain_size_nm": _listed(sweep)}
     if sweep.volume_fraction is not None:
-        swept["volume_fraction.values"] = sweep.volume_fraction.values
+        swept["volume_fraction.values"] = sweep.volume_fraction.values or ()
         phase = sweep.volume_fraction.phase
         for one in ensembles:
             place = f"{path}: sweep.volume_fraction.phase"
@@ -534,7 +633,7 @@ def _check_sweep(file: _StudyFile, ensembles: tuple[Ensemble, ...], path: Path) 
                 raise StudyError(describe(place, expected, phase))
     swept["temperatures_K"] = file.transport.temperatures_K
     for key, values in swept.items():
-        if values is not None and len(set(values)) < len(values):
+        if len(set(values)) < len(values):
             table = "transport" if key == "temperatures_K" else "sweep"
             raise StudyError(describe(f"{path}: {table}.{key}", "each value once", list(values)))
 

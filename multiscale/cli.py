@@ -440,6 +440,61 @@ def report(
 
 
 @app.command(
+    name="export",
+    epilog="Examples: multiscale export runs/llzo-lco --to csv -o d_eff.csv --ensemble 3D "
+    "--volume-fraction 0.5 --grain-size 100  ·  multiscale export runs/quickstart --to vtk "
+    "--sample 0 -o fields.vti",
+    help="Write results for PyBaMM, BPX, COMSOL, ParaView (VTK), spreadsheets or Zarr.",
+)
+def export_results(
+    rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
+    kind: Annotated[str, typer.Option("--to", help="pybamm, bpx, comsol, csv, vtk or zarr.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file.")],
+    results: Annotated[Path | None, typer.Option(help="Result folder; RUNDIR/results.")] = None,
+    ensemble: Annotated[str | None, typer.Option(help="Name of an ensemble.")] = None,
+    volume_fraction: Annotated[
+        float | None, typer.Option(help="Volume fraction of the swept phase.")
+    ] = None,
+    grain_size: Annotated[float | None, typer.Option(help="Mean grain size in nm.")] = None,
+    sample: Annotated[int | None, typer.Option(min=0, help="For vtk: which sample.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="For vtk: which, in K.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="For bpx: a complete BPX file of the cell.")
+    ] = None,
+) -> None:
+    """Write results for another program.
+
+    Parameters
+    ----------
+    rundir : pathlib.Path
+        A run folder or its study file.
+    kind : str
+        Format.
+    output : pathlib.Path
+        The file.
+    results : pathlib.Path, optional
+        Result folder.
+    ensemble, volume_fraction, grain_size
+        Which group of samples.
+    sample, temperature
+        Which field.
+    base : pathlib.Path, optional
+        A BPX file of a cell.
+    """
+    from multiscale.export import Selection
+    from multiscale.study import export_study
+
+    size = None if grain_size is None else to_si(grain_size, "nm", "length")
+    selection = Selection(ensemble, volume_fraction, size)
+    print(
+        export_study(
+            rundir, kind, output, selection=selection, base=base, sample=sample,
+            temperature=temperature, output=results,
+        )
+    )  # fmt: skip
+
+
+@app.command(
     epilog="Examples: multiscale atomistics runs/llzo-lco-atomistics  ·  multiscale atomistics "
     "runs/llzo-lco-atomistics --length-ps 200 --workers 2",
     help="Run molecular dynamics of crystals and boundaries, and write property files.",

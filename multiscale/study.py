@@ -44,7 +44,14 @@ from multiscale.errors import (
     describe,
     warn_resolution,
 )
-from multiscale.microstructure import Polycrystal, describe_microstructure, heterointerface_mask
+from multiscale.export import Selection, export
+from multiscale.export.formats import check_format
+from multiscale.microstructure import (
+    Polycrystal,
+    describe_microstructure,
+    heterointerface_mask,
+    write_image,
+)
 from multiscale.network import circuit_diffusivity, percolation
 from multiscale.properties import (
     Boundary,
@@ -407,6 +414,113 @@ def result_folder(study: Study, output: str | Path | None = None) -> Path:
         ``results`` beside the study file unless another was asked for.
     """
     return Path(output) if output is not None else study.path.parent / "results"
+
+
+def export_study(
+    path: str | Path,
+    kind: str,
+    target: str | Path,
+    *,
+    selection: Selection | None = None,
+    base: str | Path | None = None,
+    sample: int | None = None,
+    temperature: float | None = None,
+    output: str | Path | None = None,
+) -> Path:
+    """Write what a run found for another program.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A run folder or its ``study.toml``.
+    kind : {"pybamm", "bpx", "comsol", "csv", "vtk", "zarr"}
+        Format.
+    target : str or pathlib.Path
+        The file.
+    selection : Selection, optional
+        Which group of samples, where the run has several.
+    base : str or pathlib.Path, optional
+        A BPX file of a cell, for ``"bpx"``.
+    sample : int, optional
+        For ``"vtk"``, which sample; 0 unless given. Its microstructure is grown and its
+        field solved anew.
+    temperature : float, optional
+        For ``"vtk"``, one of the study's [K]; the first unless given.
+    output : str or pathlib.Path, optional
+        Result folder; ``results`` beside the study file unless given.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the run has no results, or the format cannot hold them.
+    """
+    check_format(kind)
+    study = load_study(path)
+    if kind == "vtk":
+        return export_fields(study, target, sample or 0, temperature)
+    for option, given in (("--sample", sample), ("--temperature", temperature)):
+        if given is not None:
+            raise StudyError(describe(option, "--to vtk", f"--to {kind}"))
+    results = read_dataset(result_folder(study, output) / MERGED)
+    return export(results, kind, target, selection=selection, base=base)
+
+
+def export_fields(study: Study, target: str | Path, sample: int, temperature: float | None) -> Path:
+    """Grow and solve one sample, and write its fields as a VTK image.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    target : str or pathlib.Path
+        The ``.vti`` file.
+    sample : int
+        Its number.
+    temperature : float or None
+        One of the study's [K]; None for the first.
+
+    Returns
+    -------
+    pathlib.Path
+        Grain numbers, phases, coefficient and, for a unit mean gradient along each axis,
+        the flux, as cell data.
+
+    Raises
+    ------
+    StudyError
+        If there is no such sample or temperature.
+    """
+    plans = study.samples()
+    if not 0 <= sample < len(plans):
+        raise StudyError(describe("--sample", f"0 to {len(plans) - 1}", sample))
+    chosen = study.temperatures[0] if temperature is None else temperature
+    if chosen not in study.temperatures:
+        known = ", ".join(f"{one:g}" for one in study.temperatures)
+        raise StudyError(describe("--temperature", f"one of {known} K", chosen))
+    plan = plans[sample]
+    crystal, given = plan.build(), coefficients(study, chosen)
+    geometry = VoxelGeometry.of(crystal, plan.cells)
+    bulk = [float(given.phases[name]) for name in crystal.phase_names]
+    problem = geometry.problem(bulk, given.boundaries)
+    solution = solve_voxels(problem, boundary=study.boundary, rtol=study.rtol, keep=True)
+    flux = flux_field(solution, crystal.phase_names)
+    arrays: dict[str, NDArray[Any]] = {
+        "labels": crystal.labels(plan.cells),
+        "phases": crystal.phases[crystal.labels(plan.cells)].astype(np.int32),
+        "coefficient": np.array(bulk)[crystal.phases][crystal.labels(plan.cells)],
+    }
+    for row, axis in enumerate(flux.axes):
+        field = np.asarray(flux.vector[row], dtype=float).reshape(*plan.cells, -1)
+        for component in range(len(plan.cells)):
+            name = f"flux_{'xyz'[component]}_driven_along_{'xyz'[axis]}"
+            arrays[name] = np.ascontiguousarray(field[..., component])
+    write_image(Path(target), arrays, spacing=crystal.size / np.array(plan.cells))
+    return Path(target)
 
 
 def open_store(

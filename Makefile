@@ -10,10 +10,14 @@ STUDY ?= runs/llzo-lco
 BENCH ?= --scaling --profile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run quickstart grain-size space-charge impedance feng-2024 boundary-accuracy fuzz bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
+.PHONY: run quickstart atoms-to-cell grain-size space-charge impedance feng-2024 boundary-accuracy fuzz bench-schemes bench-study bench atomistics test test-mlip check unit slow lowest clean
 
 run: $(VENV)/.core
 	$(BIN)/multiscale run $(STUDY)
+
+atoms-to-cell: $(VENV)/.test
+	$(BIN)/multiscale run runs/atoms-to-cell
+	$(BIN)/python runs/atoms-to-cell/make_discharge.py
 
 quickstart: $(VENV)/.core
 	$(BIN)/multiscale run runs/quickstart

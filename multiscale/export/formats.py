@@ -28,7 +28,8 @@ def _zarr(results: xr.Dataset, path: Path) -> None:
             describe("--to zarr", "the extra 'zarr'", "none", "pip install 'multiscale[zarr]'")
         ) from None
     assert zarr
-    results.to_zarr(path, mode="w", consolidated=False)
+    # version 2 of the format: the third has no agreed form for texts of fixed length
+    results.to_zarr(path, mode="w", consolidated=False, zarr_format=2)
 
 
 TEXTS: dict[str, Callable[..., str]] = {
@@ -85,7 +86,7 @@ def export(
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if kind == "zarr":
-            if path.exists() and not (path / "zarr.json").exists():
+            if path.exists() and not (path / ".zgroup").exists():
                 raise InputError(describe(path, "a Zarr store or nothing", "something else"))
             _zarr(results, partial)
             if path.exists():

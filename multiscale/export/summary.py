@@ -125,7 +125,7 @@ class Summary:
         Returns
         -------
         Law
-            By least squares of ln y, for conductivity of ln σT, against 1/T.
+            By least squares of ln y against 1/T.
         """
         rows = self.diffusivity if quantity == "diffusivity" else self.conductivity
         if rows is None:

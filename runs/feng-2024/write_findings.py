@@ -93,7 +93,10 @@ def share_table(rows: list[Row]) -> list[str]:
 
 def change_table(changes: list[Row]) -> list[str]:
     """What a change of boundaries does to the same polycrystals."""
-    lines = ["| case | LLZO | axes | D_eff over that without, median (95 %) |", "|---|---|---:|---|"]
+    lines = [
+        "| case | LLZO | axes | D_eff over that without, median (95 %) |",
+        "|---|---|---:|---|",
+    ]
     lines += [
         f"| {one['case']} | {one['llzo']} | {one['axes']} "
         f"| {one['ratio']:.3g} ({one['low']:.3g} to {one['high']:.3g}) |"

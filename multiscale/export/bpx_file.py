@@ -14,14 +14,18 @@ from multiscale.export.summary import Law, Summary, no_conductivity
 from multiscale.export.tables import origin
 
 VERSION = "1.0.0"
+DENSE = 0.5
+"""Porosity written in place of 1; it has no effect on the solution."""
 
 
 def as_bpx(summary: Summary, base: str | Path | None = None) -> str:
     """Write a BPX file with the effective electrolyte.
 
-    The effective conductivity is put in once: transport efficiencies are one, also in a dense
-    separator, whose porosity of one would otherwise carry the grains' resistance a second
-    time. Energies are in J/mol, values at the reference temperature of the file.
+    The effective conductivity is put in once: transport efficiencies are one. A porosity of
+    one, which a dense separator has, is not written: readers turn efficiency and porosity into
+    a Bruggeman exponent, ln 1 / ln 1. With a transference number of one the porosity of the
+    separator only says how much salt it stores, which never changes. Energies are in J/mol,
+    values at the reference temperature of the file.
 
     Parameters
     ----------
@@ -58,7 +62,9 @@ def as_bpx(summary: Summary, base: str | Path | None = None) -> str:
         "Diffusivity activation energy [J.mol-1]": _energy(diffusivity),
     }
     separator = parts.setdefault("Separator", {"Thickness [m]": 50e-6})
-    separator.update({"Porosity": 1.0, "Transport efficiency": 1.0})
+    porosity = separator.get("Porosity", 1.0)
+    separator["Porosity"] = porosity if 0 < porosity < 1 else DENSE
+    separator["Transport efficiency"] = 1.0
     if "Positive electrode" in parts:
         parts["Positive electrode"]["Transport efficiency"] = 1.0
     _validate(whole)

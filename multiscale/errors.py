@@ -163,7 +163,7 @@ def describe(place: object, expected: object, received: object, remedy: str = ""
     str
         ``place: expected …, received …; remedy``, on one line.
     """
-    shown = received if isinstance(received, str) else _repr(received)
+    shown = received if isinstance(received, str) else show(received)
     shown = " ".join(shown.split())
     if len(shown) > 120:
         shown = shown[:117] + "..."
@@ -171,10 +171,21 @@ def describe(place: object, expected: object, received: object, remedy: str = ""
     return _printable(f"{line}; {remedy}" if remedy else line)
 
 
-def _repr(received: object) -> str:
-    """Show a value; of whole numbers with thousands of digits Python refuses to."""
+def show(value: object) -> str:
+    """Show a value; of whole numbers with thousands of digits Python refuses to.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    str
+        As Python writes it.
+    """
     try:
-        return repr(received)
+        return repr(value)
     except ValueError:
         return "a number with thousands of digits"
 

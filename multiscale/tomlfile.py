@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from multiscale.errors import InputError, describe, nearest
+from multiscale.errors import InputError, describe, nearest, show
 
 LARGEST = 2**20
 """Bytes beyond which a TOML file is not read: these are written by hand."""
@@ -233,7 +233,7 @@ def _shown(received: Any) -> str:
         return f'the text "{received}"'
     if isinstance(received, bool):
         return str(received).lower()
-    return repr(list(received) if isinstance(received, tuple) else received)
+    return show(list(received) if isinstance(received, tuple) else received)
 
 
 def _options(expected: str) -> list[str]:

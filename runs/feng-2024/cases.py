@@ -76,11 +76,11 @@ CASES = (
     Case("3D contrast", "LCO 1000 times slower", 200, CUBE),
     Case("3D threshold", "little LLZO", 200, CUBE | fraction(0.2)),
     Case("3D disconnected", "hardly any LLZO", 200, CUBE | fraction(0.08)),
-    Case("3D equal, slow interface", "interface 1/1000", 200, CUBE | EQUAL | SLOW_INTERFACE),
-    Case("3D slow interface", "interface 1/1000 of √(D₁D₂)", 200, CUBE | SLOW_INTERFACE),
-    Case("3D LCO boundaries × 1000", "as fast as LLZO", 200, CUBE | FAST_LCO_PATHS),
+    Case("3D equal, slow interface", "interface 1/1000", 100, CUBE | EQUAL | SLOW_INTERFACE),
+    Case("3D slow interface", "interface 1/1000 of √(D₁D₂)", 100, CUBE | SLOW_INTERFACE),
+    Case("3D LCO boundaries × 1000", "as fast as LLZO", 100, CUBE | FAST_LCO_PATHS),
     Case(
-        "3D disconnected, LCO boundaries × 1000", "as fast as LLZO", 200,
+        "3D disconnected, LCO boundaries × 1000", "as fast as LLZO", 100,
         CUBE | FAST_LCO_PATHS | fraction(0.08),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from cases import CASES, HERE, Case
 from numpy.typing import NDArray
-from write_findings import draw_distributions, draw_fluxes, draw_shares, write_text
+from write_findings import Row, draw_distributions, draw_fluxes, draw_shares, write_text
 
 import multiscale as ms
 from multiscale.analysis import mode_test
@@ -27,8 +27,6 @@ from multiscale.microstructure import heterointerface_mask
 from multiscale.study import HETEROINTERFACE_RADIUS
 
 DRAWS = 2000
-MASKS = 40
-"""Samples whose neighbourhoods of heterointerfaces are measured."""
 
 
 def run(case: Case, samples: int | None, workers: int) -> xr.Dataset:
@@ -88,7 +86,7 @@ def explained(logs: NDArray[np.float64], state: NDArray[np.bool_]) -> float:
     return float(np.var(means) / np.var(logs))
 
 
-def modes(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
+def modes(name: str, values: NDArray[np.float64]) -> Row:
     """The mode test of independent values, as columns."""
     test = mode_test(values)
     return {
@@ -100,13 +98,13 @@ def modes(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def row_of(case: Case, results: xr.Dataset) -> dict[str, Any]:
+def row_of(case: Case, results: xr.Dataset) -> Row:
     """All statistics of one case."""
     values, state, unit = along_axes(results), connects(results), fast(results, "LLZO")
     logs = np.log10(values)
     rate, low, high = interval(state, np.mean)
     middle = interval(logs, np.median)
-    row: dict[str, Any] = {
+    row: Row = {
         "case": case.name,
         "what": case.what,
         "dimension": axes_of(results),
@@ -136,7 +134,7 @@ def row_of(case: Case, results: xr.Dataset) -> dict[str, Any]:
     return row
 
 
-def paired(case: Case, base: xr.Dataset, results: xr.Dataset) -> list[dict[str, Any]]:
+def paired(case: Case, base: xr.Dataset, results: xr.Dataset) -> list[Row]:
     """How a change of boundaries changes D_eff of the same polycrystals, by connection."""
     n = min(base.sizes["sample"], results.sizes["sample"])
     ratio = np.log10(along_axes(results)[:n] / along_axes(base)[:n])
@@ -162,15 +160,24 @@ def paired(case: Case, base: xr.Dataset, results: xr.Dataset) -> list[dict[str, 
     return rows
 
 
-def neighbourhood(case: Case) -> float:
-    """Share of the box that lies near heterointerfaces, mean of the first samples."""
+def neighbourhood(case: Case, results: xr.Dataset, areas: NDArray[np.float64]) -> Row:
+    """Flux density near heterointerfaces over that of the box: mean share over mean area."""
+    found = shares(results, "heterointerface neighbourhood")[: len(areas)]
+    both = np.column_stack([found.mean(axis=1), areas])
+    ratio, low, high = interval(both, lambda rows: rows[:, 0].mean() / rows[:, 1].mean())
+    area = float(areas.mean())
+    return {"case": case.name, "area": area, "density": ratio, "low": low, "high": high}
+
+
+def area_near(case: Case, samples: int) -> NDArray[np.float64]:
+    """Share of the box that lies near heterointerfaces, in the first samples."""
     found = [
         heterointerface_mask(
             plan.build(), plan.cells, radius=HETEROINTERFACE_RADIUS * plan.grain_size
         ).mean()
-        for plan in load_study(case.folder, samples=MASKS).samples()
+        for plan in load_study(case.folder, samples=samples).samples()
     ]
-    return float(np.mean(found))
+    return np.array(found)
 
 
 def duality(results: xr.Dataset) -> dict[str, float]:
@@ -189,7 +196,7 @@ def duality(results: xr.Dataset) -> dict[str, float]:
     return {"off": off, "low": low, "high": high, "exclusive": float(agree.mean())}
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
+def write(path: Path, rows: list[Row]) -> None:
     """Write a table."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -226,7 +233,14 @@ def main() -> None:
         )
         for row in paired(of[name], results[base], results[name])
     ]
-    near = {name: neighbourhood(of[name]) for name in ("contrast", "3D contrast")}
+    near = []
+    for base, names in (
+        ("contrast", ("slow interface", "contrast", "fast interface", "LCO boundaries × 1000")),
+        ("contrast", ("equal, slow interface", "equal, fast interface")),
+        ("3D contrast", ("3D slow interface", "3D contrast", "3D equal, slow interface")),
+    ):
+        areas = area_near(of[base], min(results[name].sizes["sample"] for name in names))
+        near += [neighbourhood(of[name], results[name], areas) for name in names]
     exact = {
         name: duality(results[name])
         for name in ("contrast", "contrast, cut cells", "moderate", "contrast, 400 grains")
@@ -234,6 +248,7 @@ def main() -> None:
     where = HERE if given.samples is None else HERE / "results"
     write(where / "measured-cases.csv", rows)
     write(where / "measured-changes.csv", changes)
+    write(where / "measured-neighbourhoods.csv", near)
     write_text(where / "measured.md", rows, changes, near, exact)
     draw_distributions(where / "measured-distributions.png", results)
     draw_shares(where / "measured-shares.png", rows)

@@ -91,7 +91,8 @@ scheme = "faces"
 
 JUNK = (
     "nan", "inf", "-inf", "-1", "0", "-0.0", "1e400", "1e308", "1e-320", "-1e308", "0.1", "1.5",
-    "1" * 40, "1" * 400, "9" * 5000, str(2**63), str(-(2**63)), "0x7fffffff", "0x" + "f" * 6000, "1_000_000_000_000",
+    "1" * 40, "1" * 400, "9" * 5000, str(2**63), str(-(2**63)), "0x7fffffff", "0x" + "f" * 6000,
+    "1_000_000_000_000",
     '""', '" "', '"a"', '"nan"', '"300"', '"\\u0000"', '"a\\u0000.toml"', '"\\u001b[31mred"',
     '"line\\nline"', '"parsec"', '"cm2"', '"eV"', '"m2/s"', '"kg"', '"LLZO"', '"LLZO-LLZO"',
     '"blocked"', '"study.toml"', '"recipe.toml"', '"../../../../etc/passwd"', '"/dev/zero"',
@@ -182,6 +183,8 @@ def junk_value(text: str, rng: random.Random) -> str:
 def other_number(text: str, rng: random.Random) -> str:
     """One number of the file, many decades off or of the other sign."""
     places = [k for k, c in enumerate(text) if c.isdigit() and not text[k - 1].isdigit()]
+    if not places:
+        return text
     at = rng.choice(places)
     end = at
     while end < len(text) and text[end] in "0123456789.eE+-_":
@@ -507,8 +510,8 @@ def hostile_vti(folder: Path, rng: random.Random) -> bytes:
             ("", small, extent, "", array),
             ("", extent, small, "", array),
             ("", small, small, f"<FieldData>{many}</FieldData>", array),
-            ("", small, small, "", array.replace("<DataArray", '<DataArray NumberOfComponents="99999999"')),
-            ("", small, small, "", '<DataArray type="UInt8" Name="labels" format="appended" offset="99999"/>'),
+            ("", small, small, "", array.replace("Name", 'NumberOfComponents="99999999" Name')),
+            ("", small, small, "", '<DataArray type="UInt8" format="appended" offset="99999"/>'),
             ("", small, "x", "", array),
         ]
     )  # fmt: skip

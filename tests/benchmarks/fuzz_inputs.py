@@ -28,7 +28,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ SECONDS = 10.0
 RUN_SECONDS = 60.0
 """For a study that is run, with its report."""
 MEMORY = 2 * 2**30
-RUN_SHARE = 0.03
+RUN_SHARE = 0.015
 """Share of the study cases that are run, when they load, at 16² voxels."""
 IMAGES = (".npy", ".npz", ".h5", ".vti", ".tif")
 RESULTS = ("results", "out.npz", "out.vti", "out.h5", "out.tif")
@@ -341,6 +341,10 @@ def here(
     return case, judge(case, folder, before, call(case))
 
 
+BATCH = 200
+"""Cases that a child process runs before the next takes over."""
+
+
 def _limit() -> None:
     """Two gigabytes more than there are now, and no core files."""
     with open("/proc/self/statm", encoding="ascii") as file:
@@ -350,42 +354,77 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def guarded(number: int, seed: int, folder: Path) -> tuple[Case, Outcome]:
-    """Run one case in a child process, under limits on time and memory."""
-    case = make(number, seed, folder)
-    before = {str(one.relative_to(folder)) for one in folder.rglob("*")}
-    begin = time.perf_counter()
-    taken, given = os.pipe()
+def _work(numbers: range, seed: int, root: Path, told: Any) -> None:
+    """Run cases one after the other, telling of each before it begins and after it ended."""
+    for number in numbers:
+        folder = root / str(number)
+        folder.mkdir()
+        case = make(number, seed, folder)
+        before = {str(one.relative_to(folder)) for one in folder.rglob("*")}
+        print(json.dumps([number, case.kind, case.spoiling, case.command]), file=told, flush=True)
+        found = judge(case, folder, before, call(case))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer = [found.code, found.line[-9000:], found.defect[-9000:], peak]
+        print(json.dumps(answer), file=told, flush=True)
+        empty(folder)
+        if peak > MEMORY:
+            return  # the next case in a process that has taken nothing yet
+
+
+def _start(numbers: range, seed: int, root: Path) -> tuple[int, int]:
+    """Begin a child process under limits: its number, and where it tells."""
+    source, sink = os.pipe()
     child = os.fork()
-    if child == 0:
-        try:
-            os.close(taken)
-            _limit()
-            code, said, told = call(case)
-            os.write(given, json.dumps([code, said[-9000:], told[-9000:]]).encode())
-        finally:
-            os._exit(0)
-    os.close(given)
-    text, ended = b"", False
-    while (left := begin + case.patience - time.perf_counter()) > 0:
-        ready, _, _ = select.select([taken], [], [], left)
-        part = os.read(taken, 2**16) if ready else b""
-        text += part
-        if ready and not part:
-            ended = True
-            break
-    if not ended:
-        os.kill(child, signal.SIGKILL)
-    os.close(taken)
-    _, status, usage = os.wait4(child, 0)
-    seconds, peak = time.perf_counter() - begin, usage.ru_maxrss * 1024.0
-    if not ended:
-        return case, Outcome(-1, "", f"still running after {case.patience:g} s", seconds, peak)
-    if os.WIFSIGNALED(status) or not text:
-        return case, Outcome(-1, "", f"process killed (status {status})", seconds, peak)
-    found = judge(case, folder, before, tuple(json.loads(text)))
-    heavy = f"{peak / 2**30:.2f} GiB" if peak > MEMORY else ""
-    return case, Outcome(found.code, found.line, found.defect or heavy, seconds, peak)
+    if child:
+        os.close(sink)
+        return child, source
+    try:
+        os.close(source)
+        _limit()
+        with os.fdopen(sink, "w", encoding="utf-8") as told:
+            _work(numbers, seed, root, told)
+    finally:
+        os._exit(0)
+
+
+def _next(source: int, rest: bytearray, seconds: float) -> list[Any] | str:
+    """Wait for a line of a child; a word if none comes."""
+    end = time.perf_counter() + seconds
+    while b"\n" not in rest:
+        ready, _, _ = select.select([source], [], [], max(end - time.perf_counter(), 0))
+        part = os.read(source, 2**16) if ready else b""
+        if not part:
+            return "process killed" if ready else f"still running after {seconds:g} s"
+        rest += part
+    line, _, left = bytes(rest).partition(b"\n")
+    rest[:] = left
+    found: list[Any] = json.loads(line)
+    return found
+
+
+def guarded(numbers: range, seed: int, root: Path) -> Iterator[tuple[int, Case, Outcome]]:
+    """Run cases in child processes under limits on time and memory, a new one after each loss."""
+    first = numbers.start
+    while first < numbers.stop:
+        child, source = _start(range(first, min(first + BATCH, numbers.stop)), seed, root)
+        rest, before = bytearray(), first
+        while isinstance(begun := _next(source, rest, RUN_SECONDS), list):
+            case = Case(begun[1], begun[2], tuple(begun[3]))
+            begin = time.perf_counter()
+            ended = _next(source, rest, case.patience)
+            seconds, first = time.perf_counter() - begin, begun[0] + 1
+            if isinstance(ended, str):
+                yield begun[0], case, Outcome(-1, "", ended, seconds)
+                break
+            code, line, defect, peak = ended
+            heavy = f"{peak / 2**30:.2f} GiB" if peak > MEMORY else ""
+            yield begun[0], case, Outcome(code, line, defect or heavy, seconds, peak)
+        os.close(source)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        if first == before:
+            raise RuntimeError(f"case {first} could not be made")
 
 
 def empty(folder: Path) -> None:
@@ -406,7 +445,8 @@ def table(found: list[tuple[Case, Outcome]], seed: int) -> str:
         f"`python tests/benchmarks/fuzz_inputs.py --cases {len(found)} --seed {seed}`: "
         f"{len(found)} spoilt inputs, {sum(bool(one.defect) for _, one in found)} defects "
         "(traceback, other exit code, more than one line of error, half a file, more than "
-        f"{SECONDS:g} s ({RUN_SECONDS:g} s for a study that is run) or 2 GB, anything unpickled, a killed process). Slowest "
+        f"{SECONDS:g} s ({RUN_SECONDS:g} s for a study that is run) or 2 GB, anything "
+        "unpickled, a killed process). Slowest "
         f"{max(one.seconds for _, one in found):.1f} s, largest "
         f"{max(one.peak for _, one in found) / 2**30:.2f} GiB.",
         "",
@@ -431,19 +471,17 @@ def main() -> None:
     parser.add_argument("--case", type=int, help="this case alone, its folder kept and shown")
     parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
-    for number in [given.case] if given.case is not None else ():
+    numbers = range(given.first, given.first + given.cases)
+    if given.case is not None:
         folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-        case, outcome = guarded(number, given.seed, folder)
-        print(folder, *case.command, case, outcome, sep="\n")
+        print(folder, *here(given.case, given.seed, folder, lambda _: None), sep="\n")
         return
     found = []
-    for number in range(given.first, given.first + given.cases):
-        folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-        case, outcome = guarded(number, given.seed, folder)
-        found.append((case, outcome))
-        empty(folder)
-        if outcome.defect:
-            print(f"{number} {case.kind} ({case.spoiling}): {outcome.defect}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as root:
+        for number, case, outcome in guarded(numbers, given.seed, Path(root)):
+            found.append((case, outcome))
+            if outcome.defect:
+                print(f"{number} {case.kind} ({case.spoiling}): {outcome.defect}", flush=True)
     text = table(found, given.seed)
     print(text)
     if given.output:

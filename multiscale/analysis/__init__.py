@@ -12,22 +12,30 @@ Assumptions: samples are independent and drawn alike within a group. Exact zeros
 do not percolate) are no part of a logarithmic distribution and are counted apart.
 
 Files in reading order: ``dip.py`` (the statistic and its p-value), ``modes.py`` (the verdict),
-``distributions.py`` (quantiles and intervals by group).
+``distributions.py`` (quantiles and intervals by group), ``importance.py`` (descriptors → D_eff),
+``budget.py`` (how much of the spread is microstructure, how much what went in).
 """
 
+from multiscale.analysis.budget import Budget, uncertainty_budget
 from multiscale.analysis.dip import dip, dip_p_value
 from multiscale.analysis.distributions import GroupSummary, Interval, summarise_groups
+from multiscale.analysis.importance import Explanation, Score, explain_diffusivity
 from multiscale.analysis.modes import Mixture, ModeTest, fit_one, fit_two, mode_test
 
 __all__ = [
+    "Budget",
+    "Explanation",
     "GroupSummary",
     "Interval",
     "Mixture",
     "ModeTest",
+    "Score",
     "dip",
     "dip_p_value",
+    "explain_diffusivity",
     "fit_one",
     "fit_two",
     "mode_test",
     "summarise_groups",
+    "uncertainty_budget",
 ]

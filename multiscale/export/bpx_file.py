@@ -32,8 +32,9 @@ def as_bpx(summary: Summary, base: str | Path | None = None) -> str:
     summary : Summary
         One group of samples, with conductivities.
     base : str or pathlib.Path, optional
-        A complete BPX file of a cell, whose electrolyte, separator and transport efficiencies
-        are replaced; a part ("Model": "Partial") is written unless given.
+        A complete BPX file of a cell, whose electrolyte and whose transport efficiencies of
+        separator and positive electrode are replaced; the negative electrode keeps its own;
+        a part ("Model": "Partial") is written unless given.
 
     Returns
     -------

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from multiscale.report import check_sections, mode_sections, structure_sections, trend_sections
+from multiscale.report import (
+    check_sections,
+    importance_sections,
+    mode_sections,
+    structure_sections,
+    trend_sections,
+)
 from multiscale.report.findings import find
 from multiscale.report.headline import sentences
 from multiscale.report.markup import Html, bullets, element, text
@@ -20,6 +26,7 @@ SECTIONS = (
     *structure_sections.SECTIONS,
     *mode_sections.SECTIONS,
     *trend_sections.SECTIONS,
+    *importance_sections.SECTIONS,
     *check_sections.SECTIONS,
 )
 """The parts of the page after the headline, in reading order."""

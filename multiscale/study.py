@@ -179,6 +179,7 @@ def run_study(
         If no sample could be computed, or a cluster was lost.
     """
     study = load_study(path, samples=samples, cells=cells)
+    tell_warnings(study)
     with run_lock(result_folder(study, output)):
         store = open_store(study, output, fresh=fresh)
         run = Computation(study, store, workers, scheduler, retries, progress)
@@ -224,6 +225,7 @@ def run_shard(
     """
     share = Shard.read(shard)
     study = load_study(path, samples=samples, cells=cells)
+    tell_warnings(study)
     with run_lock(result_folder(study, output), shared=True):
         store = open_store(study, output)
         run = Computation(study, store, workers, None, retries, progress)
@@ -318,8 +320,6 @@ class Computation:
         indices : sequence of int
             Numbers of samples.
         """
-        for line in film_warnings(self.study):
-            warn_resolution(line)
         done, rejected = self.store.finished(indices)
         known = set(done)
         todo = [index for index in indices if index not in known]
@@ -396,6 +396,23 @@ def conclude(study: Study, store: SampleStore, run: Computation) -> StudyOutcome
         tuple(run.failures),
         tuple(run.rejected),
     )
+
+
+def tell_warnings(study: Study) -> None:
+    """Warn of films that are wide somewhere, before anything is written.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Raises
+    ------
+    ResolutionError
+        If a film is too wide anywhere.
+    """
+    for line in film_warnings(study):
+        warn_resolution(line)
 
 
 def result_folder(study: Study, output: str | Path | None = None) -> Path:

@@ -77,6 +77,8 @@ def _budget(material: Material) -> Html:
     data = _at(f)
     rows = []
     keys = ("ensemble", "target_volume_fraction", "grain_size")
+    if any(key not in data for key in keys):
+        return paragraph("The results do not say which samples belong together.")
     groups = dict.fromkeys(zip(*(data[key].values.tolist() for key in keys), strict=True))
     for group in list(groups)[:60]:
         some = np.ones(data.sizes["sample"], dtype=bool)

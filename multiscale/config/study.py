@@ -7,12 +7,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from multiscale.config.layers import LayerChoice, LayerEntry, layer_choices
-from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
+from multiscale.config.recipe import (
+    Recipe,
+    build,
+    check_grain_size,
+    find_recipe,
+    load_recipe,
+)
 from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
 from multiscale.properties import Boundary, BoundaryProperties, BoundaryRules, Material, load
 from multiscale.provenance import Estimate, spawn_generator
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
 
     from multiscale.microstructure import Polycrystal
 
+MOST_SAMPLES = 10**6
+"""Samples beyond which a study is refused: each is a file."""
+MOST_CELLS = 10**6
+"""Voxels along an axis beyond which a study is refused."""
 LEAST_VOXELS = 4.0
 """Voxels along the edge of a mean grain below which a study is refused."""
 
@@ -62,6 +72,12 @@ class _SweepEntry(Strict):
     realisations: Count
     volume_fraction: _FractionSweep | None = None
     grain_size_nm: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _sizes_can_be_computed(self) -> Self:
+        for number, size in enumerate(self.grain_size_nm or ()):
+            check_grain_size(size, f"grain_size_nm[{number}]")
+        return self
 
 
 class _TransportEntry(Strict):
@@ -485,6 +501,9 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         scheme=transport.scheme,
         layers=layer_choices(file.space_charge, boundaries, path),
     )
+    if study.total > MOST_SAMPLES:
+        place = f"{path}: sweep.realisations"
+        raise StudyError(describe(place, f"at most {MOST_SAMPLES} samples in all", study.total))
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
 
@@ -498,6 +517,8 @@ def _ensembles(file: _StudyFile, path: Path, cells: int | None) -> tuple[Ensembl
         recipe = load_recipe(find_recipe(entry.recipe, path.parent))
         grid = entry.cells if cells is None else (cells,) * recipe.dimension
         place = f"{path}: {key}.cells" if cells is None else "--cells"
+        if max(grid) > MOST_CELLS:
+            raise StudyError(describe(place, f"at most {MOST_CELLS} voxels an axis", list(grid)))
         if len(grid) != recipe.dimension:
             expected = f"{recipe.dimension} numbers, as {entry.recipe} is {recipe.dimension}D"
             raise StudyError(describe(place, expected, list(grid)))

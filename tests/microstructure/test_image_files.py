@@ -231,8 +231,8 @@ def test_a_compressed_page_that_is_larger_than_it_can_be(tmp_path: Path) -> None
     offset = int.from_bytes(data[4:8], "little")
     for place in range(offset + 2, len(data) - 12, 12):
         if int.from_bytes(data[place : place + 2], "little") in (256, 257, 278):
-            data[place + 2 : place + 12] = (
-                b"\x04\x00\x01\x00\x00\x00" + (10**6).to_bytes(4, "little")
+            data[place + 2 : place + 12] = b"\x04\x00\x01\x00\x00\x00" + (10**6).to_bytes(
+                4, "little"
             )
     path.write_bytes(data)
     refused(path, "bytes of pixels in")
@@ -247,9 +247,7 @@ def test_a_compressed_page_that_is_larger_than_it_can_be(tmp_path: Path) -> None
         ("<VTKFile", '<!DOCTYPE VTKFile [<!ENTITY a "b">]><VTKFile', "without entities"),
     ],
 )
-def test_a_vti_that_would_abort_the_process(
-    tmp_path: Path, old: str, new: str, words: str
-) -> None:
+def test_a_vti_that_would_abort_the_process(tmp_path: Path, old: str, new: str, words: str) -> None:
     pytest.importorskip("vtkmodules")
     path = tmp_path / "a.vti"
     write_image(path, np.eye(3, dtype=np.uint8))

@@ -207,12 +207,14 @@ def generate(
         Seed of the polycrystal.
     """
     from multiscale.config import build, load_recipe
-    from multiscale.microstructure import check_resolution, write_image
+    from multiscale.microstructure import check_voxels, write_image
+    from multiscale.numerics.memory import check_memory
 
     plan = load_recipe(recipe)
-    crystal, grid = build(plan, seed=seed), (cells,) * plan.dimension
-    check_resolution(crystal, grid)
-    write_image(output, crystal, cells=grid)
+    grid = (cells,) * plan.dimension
+    check_voxels(plan.voxels_per_grain(grid), plan.grains, grid)  # before it is grown
+    check_memory(12 * math.prod(grid), f"an image of {cells}^{plan.dimension} voxels", "cut it")
+    write_image(output, build(plan, seed=seed), cells=grid)
     print(output)
 
 

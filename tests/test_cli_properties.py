@@ -117,3 +117,15 @@ def test_generate_writes_the_image_that_its_suffix_names(tmp_path, suffix):
     image = read_image(file)
     assert image.values.shape == (48, 48)
     assert [found.name for found in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(("grains", "cells"), [("10001", "100"), ("100", "1000000")])
+def test_generate_refuses_before_it_grows(tmp_path, grains, cells):
+    text = Path(RECIPE).read_text().replace("grains = 100", f"grains = {grains}")
+    (tmp_path / "a.toml").write_text(text)
+    output = tmp_path / "a.npz"
+    result = run("generate", str(tmp_path / "a.toml"), "--cells", cells, "-o", str(output))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert ("at least 4 voxels" in result.stderr) == (grains == "10001")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.toml"]

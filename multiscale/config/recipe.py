@@ -24,6 +24,32 @@ Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
+MOST_GRAINS = 10**8
+"""Grains beyond which no polycrystal is grown."""
+GRAIN_SIZES = (1e-3, 1e12)
+"""Grain sizes [nm] whose volumes, and their inverses, are far from the limits of numbers."""
+
+
+def check_grain_size(value: float, key: str) -> None:
+    """Refuse a grain size with whose volume nothing can be computed.
+
+    Parameters
+    ----------
+    value : float
+        Mean grain size [nm].
+    key : str
+        Its key, for the message.
+
+    Raises
+    ------
+    FieldError
+        If it is smaller or larger than any length of matter.
+    """
+    low, high = GRAIN_SIZES
+    if not low <= value <= high:
+        raise FieldError(key, f"a length from {low:g} to {high:g} nm", value)
+
+
 class _SeedingEntry(Strict):
     """Where grains grow from."""
 
@@ -76,6 +102,13 @@ class _RecipeFile(Strict):
     grain_sizes: _GrainSizeEntry
     orientation: _OrientationEntry
     phases: dict[str, Fraction]
+
+    @model_validator(mode="after")
+    def _sizes_can_be_computed(self) -> Self:
+        check_grain_size(self.grain_size_nm, "grain_size_nm")
+        if self.grains > MOST_GRAINS:
+            raise FieldError("grains", f"at most {MOST_GRAINS:.0e} grains", self.grains)
+        return self
 
     @model_validator(mode="after")
     def _fractions_partition_one(self) -> Self:

@@ -7,13 +7,19 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from multiscale.config.layers import LayerChoice, LayerEntry, layer_choices
 from multiscale.config.plans import Range, RangeEntry, spread
-from multiscale.config.recipe import Recipe, build, find_recipe, load_recipe
+from multiscale.config.recipe import (
+    Recipe,
+    build,
+    check_grain_size,
+    find_recipe,
+    load_recipe,
+)
 from multiscale.errors import PropertyError, ResolutionError, StudyError, describe, nearest
 from multiscale.properties import Boundary, BoundaryProperties, BoundaryRules, Material, load
 from multiscale.provenance import Estimate, spawn_generator
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
 
     from multiscale.microstructure import Polycrystal
 
+MOST_SAMPLES = 10**6
+"""Samples beyond which a study is refused: each is a file."""
+MOST_CELLS = 10**6
+"""Voxels along an axis beyond which a study is refused."""
 LEAST_VOXELS = 4.0
 """Voxels along the edge of a mean grain below which a study is refused."""
 
@@ -74,9 +84,20 @@ class _SweepEntry(Strict):
 
     realisations: Count
     plan: Literal["factorial", "latin-hypercube", "sobol"] = "factorial"
-    samples: Count | None = None
+    samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     volume_fraction: _FractionSweep | None = None
     grain_size_nm: _Sizes | None = None
+
+    @model_validator(mode="after")
+    def _sizes_can_be_computed(self) -> Self:
+        given = self.grain_size_nm
+        if isinstance(given, RangeEntry):
+            check_grain_size(given.from_, "grain_size_nm.from")
+            check_grain_size(given.to, "grain_size_nm.to")
+        else:
+            for number, size in enumerate(given or ()):
+                check_grain_size(size, f"grain_size_nm[{number}]")
+        return self
 
 
 class _TransportEntry(Strict):
@@ -528,6 +549,9 @@ def load_study(path: str | Path, *, samples: int | None = None, cells: int | Non
         ranges=ranges,
         points=_points(sweep, ranges, file.study.seed),
     )
+    if study.total > MOST_SAMPLES:
+        place = f"{path}: sweep.realisations"
+        raise StudyError(describe(place, f"at most {MOST_SAMPLES} samples in all", study.total))
     return replace(study, limit=None if samples is None else min(samples, study.total))
 
 
@@ -541,6 +565,8 @@ def _ensembles(file: _StudyFile, path: Path, cells: int | None) -> tuple[Ensembl
         recipe = load_recipe(find_recipe(entry.recipe, path.parent))
         grid = entry.cells if cells is None else (cells,) * recipe.dimension
         place = f"{path}: {key}.cells" if cells is None else "--cells"
+        if max(grid) > MOST_CELLS:
+            raise StudyError(describe(place, f"at most {MOST_CELLS} voxels an axis", list(grid)))
         if len(grid) != recipe.dimension:
             expected = f"{recipe.dimension} numbers, as {entry.recipe} is {recipe.dimension}D"
             raise StudyError(describe(place, expected, list(grid)))

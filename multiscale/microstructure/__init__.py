@@ -35,7 +35,12 @@ from multiscale.microstructure.boundaries import (
     boundary_types,
     facet_types,
 )
-from multiscale.microstructure.crystal import Polycrystal, check_resolution, polycrystal
+from multiscale.microstructure.crystal import (
+    Polycrystal,
+    check_resolution,
+    check_voxels,
+    polycrystal,
+)
 from multiscale.microstructure.descriptors import (
     Descriptors,
     correlation_length,
@@ -93,6 +98,7 @@ __all__ = [
     "c_axis_angle",
     "c_axis_angle_to_plane",
     "check_resolution",
+    "check_voxels",
     "correlation_length",
     "csl_deviation",
     "csl_sigma",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -270,17 +271,39 @@ def check_resolution(crystal: Polycrystal, cells: Sequence[int], minimum: float 
     counts = np.array(check_cells(cells, crystal.dimension))
     edge = (np.prod(crystal.size) / crystal.grains) ** (1 / crystal.dimension)
     found = float(np.min(edge * counts / crystal.size))
-    if found < minimum:
-        needed = " ".join(str(n) for n in np.ceil(counts * minimum / found).astype(int))
+    check_voxels(found, crystal.grains, cells, minimum)
+    return found
+
+
+def check_voxels(found: float, grains: int, cells: Sequence[int], minimum: float = 4.0) -> None:
+    """Refuse too coarse a grid, also for a crystal that is not grown yet.
+
+    Parameters
+    ----------
+    found : float
+        Voxels along the edge of the mean grain.
+    grains : int
+        Number of grains.
+    cells : sequence of int
+        Voxels along each axis.
+    minimum : float, optional
+        Fewest voxels along that edge.
+
+    Raises
+    ------
+    ResolutionError
+        If there are fewer.
+    """
+    if found < minimum * (1 - 1e-9):  # 27^(1/3) is not quite 3
+        needed = " ".join(str(math.ceil(n * minimum / found)) for n in cells)
         raise ResolutionError(
             describe(
                 "cells",
                 f"at least {minimum:g} voxels for each grain edge",
-                f"{found:.2g} ({crystal.grains} grains on {' × '.join(map(str, counts))} voxels)",
+                f"{found:.2g} ({grains} grains on {' × '.join(map(str, cells))} voxels)",
                 f"take cells = {needed} or fewer grains",
             )
         )
-    return found
 
 
 def _check_grains(grains: object) -> int:

@@ -297,7 +297,7 @@ def draw_distributions(path: Path, results: dict[str, xr.Dataset]) -> None:
         panel.set_xlabel("log₁₀ D_eff / D_LLZO along x")
     for panel in panels[:, 0]:
         panel.set_ylabel("samples")
-    panels[0, 0].legend(fontsize=8, frameon=False)
+    panels[0, 1].legend(fontsize=8, frameon=False, loc="upper right")
     made.savefig(path, dpi=120)
     plt.close(made)
 
@@ -319,7 +319,12 @@ def draw_shares(path: Path, rows: list[Row]) -> None:
     for panel, word in zip(panels, ("connected", "disconnected"), strict=True):
         bottom = np.zeros(len(SHARES))
         for part, label, colour in parts:
-            high = np.array([of[name][f"{word} {part}"] for name, _ in SHARES])
+            high = np.array(
+                [
+                    of[name][f"{word} {part}"] if of[name][f"{word}_axes"] >= 10 else np.nan
+                    for name, _ in SHARES
+                ]
+            )
             panel.bar(range(len(SHARES)), high, bottom=bottom, color=colour, label=label, width=0.7)
             bottom += np.nan_to_num(high)
         panel.set_xticks(range(len(SHARES)), [label for _, label in SHARES], fontsize=8)
@@ -363,7 +368,7 @@ def draw_fluxes(path: Path, results: xr.Dataset) -> None:
         panel.set_xticks([])
         panel.set_yticks([])
     made.colorbar(image, ax=panels, label="flux / (D_LLZO × mean gradient)", shrink=0.6)
-    made.savefig(path, dpi=110)
+    made.savefig(path, dpi=75)
     plt.close(made)
 
 

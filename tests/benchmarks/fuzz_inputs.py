@@ -480,6 +480,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as root:
         for number, case, outcome in guarded(numbers, given.seed, Path(root)):
             found.append((case, outcome))
+            if outcome.code == 1:
+                print(f"{number} {case.kind} ({case.spoiling}) failed: {outcome.line[:200]}")
             if outcome.defect:
                 print(f"{number} {case.kind} ({case.spoiling}): {outcome.defect}", flush=True)
     text = table(found, given.seed)

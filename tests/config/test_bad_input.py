@@ -20,6 +20,9 @@ STUDY_CASES = [
     ("[20, 1000]", "[20, -1000]", "sweep.grain_size_nm[1]", ["> 0", "-1000"]),
     ("[20, 1000]", "[20, nan]", "sweep.grain_size_nm[1]", ["finite", "nan"]),
     ("[20, 1000]", "[20, inf]", "sweep.grain_size_nm[1]", ["finite", "inf"]),
+    ("[20, 1000]", "[20, 1e-300]", "sweep.grain_size_nm[1]", ["from 0.001 to", "1e-300"]),
+    ("[32, 32]", "[32, 1000001]", "ensembles[0].cells", ["at most 1000000 voxels"]),
+    ("= 3", "= 250001", "sweep.realisations", ["at most 1000000 samples", "1000004"]),
     ("[20, 1000]", "20", "sweep.grain_size_nm", ["a list", "20"]),
     ("[20, 1000]", "[]", "sweep.grain_size_nm", ["at least 1 entries", "0"]),
     ("[20, 1000]", "[20, 20]", "sweep.grain_size_nm", ["each value once"]),
@@ -63,6 +66,8 @@ STUDY_CASES = [
 RECIPE_CASES = [
     ("dimension = 2", "dimension = 4", "dimension", ["2 or 3", "4"]),
     ("grains = 16", "grains = 0", "grains", ["≥ 1", "0"]),
+    ("grains = 16", f"grains = {10**400}", "grains", ["at most 1e+08 grains"]),
+    ("grain_size_nm = 100", "grain_size_nm = 1e300", "grain_size_nm", ["from 0.001 to 1e+12 nm"]),
     ("grains = 16", "grain = 16", "grain", ["did you mean 'grains'?"]),
     ("grain_size_nm = 100", "grain_size_nm = -100", "grain_size_nm", ["> 0", "-100"]),
     ("grain_size_nm = 100", 'grain_size_nm = "100 nm"', "grain_size_nm", ["a number", "100 nm"]),

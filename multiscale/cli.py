@@ -446,11 +446,11 @@ def report(
     epilog="Examples: multiscale export runs/llzo-lco --to csv -o d_eff.csv --ensemble 3D "
     "--volume-fraction 0.5 --grain-size 100  ·  multiscale export runs/quickstart --to vtk "
     "--sample 0 -o fields.vti",
-    help="Write results for PyBaMM, BPX, COMSOL, ParaView (VTK), spreadsheets or Zarr.",
+    help="Write results for PyBaMM, BPX, COMSOL, ParaView (VTK), spreadsheets, Zarr or ONNX.",
 )
 def export_results(
     rundir: Annotated[Path, typer.Argument(help="A run folder or its study.toml.")],
-    kind: Annotated[str, typer.Option("--to", help="pybamm, bpx, comsol, csv, vtk or zarr.")],
+    kind: Annotated[str, typer.Option("--to", help="pybamm, bpx, comsol, csv, vtk, zarr or onnx.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file.")],
     results: Annotated[Path | None, typer.Option(help="Result folder; RUNDIR/results.")] = None,
     ensemble: Annotated[str | None, typer.Option(help="Name of an ensemble.")] = None,

@@ -450,7 +450,7 @@ def export_study(
     ----------
     path : str or pathlib.Path
         A run folder or its ``study.toml``.
-    kind : {"pybamm", "bpx", "comsol", "csv", "vtk", "zarr"}
+    kind : {"pybamm", "bpx", "comsol", "csv", "vtk", "zarr", "onnx"}
         Format.
     target : str or pathlib.Path
         The file.

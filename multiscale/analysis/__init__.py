@@ -13,7 +13,7 @@ do not percolate) are no part of a logarithmic distribution and are counted apar
 
 Files in reading order: ``dip.py`` (the statistic and its p-value), ``modes.py`` (the verdict),
 ``distributions.py`` (quantiles and intervals by group), ``importance.py`` (descriptors → D_eff),
-``budget.py`` (how much of the spread is microstructure, how much what went in).
+``budget.py`` (how much of the spread is microstructure, how much what went in), ``surrogate.py``.
 """
 
 from multiscale.analysis.budget import Budget, uncertainty_budget
@@ -21,6 +21,7 @@ from multiscale.analysis.dip import dip, dip_p_value
 from multiscale.analysis.distributions import GroupSummary, Interval, summarise_groups
 from multiscale.analysis.importance import Explanation, Score, explain_diffusivity
 from multiscale.analysis.modes import Mixture, ModeTest, fit_one, fit_two, mode_test
+from multiscale.analysis.surrogate import Prediction, Surrogate, fit_surrogate
 
 __all__ = [
     "Budget",
@@ -29,11 +30,14 @@ __all__ = [
     "Interval",
     "Mixture",
     "ModeTest",
+    "Prediction",
     "Score",
+    "Surrogate",
     "dip",
     "dip_p_value",
     "explain_diffusivity",
     "fit_one",
+    "fit_surrogate",
     "fit_two",
     "mode_test",
     "summarise_groups",

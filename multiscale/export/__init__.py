@@ -5,7 +5,8 @@ or not at all, with units, the temperature law, what the microstructure spreads,
 of the study that it came from.
 
 Reading order: ``selection`` (which samples), ``summary`` (medians, intervals, laws), ``tables``
-(CSV, COMSOL), ``pybamm_module``, ``bpx_file``, ``image`` (VTK), ``store`` (Zarr), ``formats``.
+(CSV, COMSOL), ``pybamm_module``, ``bpx_file``, ``onnx_file``, ``formats``
+(which writes Zarr too; VTK needs the study and is in ``multiscale.study``).
 """
 
 from multiscale.export.formats import FORMATS, export

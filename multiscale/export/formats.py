@@ -11,8 +11,10 @@ from typing import Any
 
 import xarray as xr
 
+from multiscale.analysis import fit_surrogate
 from multiscale.errors import InputError, describe, nearest
 from multiscale.export.bpx_file import as_bpx
+from multiscale.export.onnx_file import as_onnx
 from multiscale.export.pybamm_module import as_pybamm
 from multiscale.export.selection import Selection, select
 from multiscale.export.summary import summarise
@@ -39,7 +41,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     "csv": as_csv,
 }
 """Formats that are one text about one group of samples."""
-FORMATS = ("pybamm", "bpx", "comsol", "csv", "vtk", "zarr")
+FORMATS = ("pybamm", "bpx", "comsol", "csv", "vtk", "zarr", "onnx")
 
 
 def export(
@@ -56,13 +58,13 @@ def export(
     ----------
     results : xarray.Dataset
         Merged results of a run.
-    kind : {"pybamm", "bpx", "comsol", "csv", "zarr"}
+    kind : {"pybamm", "bpx", "comsol", "csv", "zarr", "onnx"}
         Format; ``"vtk"`` needs the study too: :func:`multiscale.study.export_study`.
     path : str or pathlib.Path
         The file (for Zarr a folder); replaced as a whole.
     selection : Selection, optional
         Which group of samples; needed where the results hold several. Not for Zarr, which
-        holds all.
+        holds all; of ONNX, a surrogate of all design points, the ensemble alone.
     base : str or pathlib.Path, optional
         A BPX file of a cell, for ``"bpx"``.
 
@@ -91,6 +93,9 @@ def export(
             _zarr(results, partial)
             if path.exists():
                 shutil.rmtree(path)
+        elif kind == "onnx":
+            ensemble = None if selection is None else selection.ensemble
+            partial.write_bytes(as_onnx(fit_surrogate(results, ensemble)))
         else:
             more: dict[str, Any] = {"base": base} if kind == "bpx" else {}
             group = select(results, selection or Selection())

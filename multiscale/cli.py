@@ -497,6 +497,67 @@ def export_results(
 
 
 @app.command(
+    epilog="Example: multiscale calibrate spectrum.csv --thickness-mm 1 --area-mm2 100 "
+    "--grain-size-nm 500",
+    help="Infer bulk and grain boundary from a measured impedance spectrum.",
+)
+def calibrate(
+    spectrum: Annotated[Path, typer.Argument(help="CSV: frequency [Hz], Z′, Z″ [Ω].")],
+    thickness_mm: Annotated[float, typer.Option(help="Between the contacts.")],
+    area_mm2: Annotated[float, typer.Option(help="Of the contacts.")],
+    grain_size_nm: Annotated[float, typer.Option(help="Mean grain edge.")],
+    boundary_width_nm: Annotated[float, typer.Option(help="Taken for known.")] = 1.0,
+    infer_width: Annotated[
+        bool, typer.Option("--infer-width", help="Infer the boundary width too.")
+    ] = False,
+    steps: Annotated[int, typer.Option(min=100, help="Of the sampler.")] = 6000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampler.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Infer bulk and grain boundary from a measured impedance spectrum.
+
+    Parameters
+    ----------
+    spectrum : pathlib.Path
+        CSV of the spectrum.
+    thickness_mm, area_mm2, grain_size_nm, boundary_width_nm : float
+        Geometry of the sample.
+    infer_width : bool
+        Infer the boundary width too.
+    steps, seed : int
+        Of the sampler.
+    as_json : bool
+        Print JSON.
+    """
+    from multiscale.analysis import MeasuredSample, without_width
+    from multiscale.analysis import calibrate as infer
+    from multiscale.circuit import read_any_spectrum
+
+    sample = MeasuredSample(
+        thickness=1e-3 * thickness_mm,
+        area=1e-6 * area_mm2,
+        grain_size=1e-9 * grain_size_nm,
+        boundary_width=1e-9 * boundary_width_nm,
+    )
+    sample = without_width(sample) if infer_width else sample
+    found = infer(read_any_spectrum(spectrum), sample, steps=steps, seed=seed)
+    if as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("unknown", "median", "68 %", "95 %", "unit"):
+        table.add_column(heading)
+    for one in found.parameters:
+        inner, outer = (
+            f"{low:.3g} to {high:.3g}" for low, high in (one.interval_68, one.interval_95)
+        )
+        table.add_row(one.name, f"{one.median:.4g}", inner, outer, one.unit)
+    _console().print(table)
+    for line in found.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+@app.command(
     epilog="Examples: multiscale atomistics runs/llzo-lco-atomistics  ·  multiscale atomistics "
     "runs/llzo-lco-atomistics --length-ps 200 --workers 2",
     help="Run molecular dynamics of crystals and boundaries, and write property files.",

@@ -13,10 +13,19 @@ do not percolate) are no part of a logarithmic distribution and are counted apar
 
 Files in reading order: ``dip.py`` (the statistic and its p-value), ``modes.py`` (the verdict),
 ``distributions.py`` (quantiles and intervals by group), ``importance.py`` (descriptors → D_eff),
-``budget.py`` (how much of the spread is microstructure, how much what went in), ``surrogate.py``.
+``budget.py`` (how much of the spread is microstructure, how much what went in),
+``surrogate.py`` (a process that stands for the ensemble), ``calibration.py``
+(a boundary from a measured spectrum).
 """
 
 from multiscale.analysis.budget import Budget, uncertainty_budget
+from multiscale.analysis.calibration import (
+    Calibration,
+    MeasuredSample,
+    Posterior,
+    calibrate,
+    without_width,
+)
 from multiscale.analysis.dip import dip, dip_p_value
 from multiscale.analysis.distributions import GroupSummary, Interval, summarise_groups
 from multiscale.analysis.importance import Explanation, Score, explain_diffusivity
@@ -25,14 +34,18 @@ from multiscale.analysis.surrogate import Prediction, Surrogate, fit_surrogate
 
 __all__ = [
     "Budget",
+    "Calibration",
     "Explanation",
     "GroupSummary",
     "Interval",
+    "MeasuredSample",
     "Mixture",
     "ModeTest",
+    "Posterior",
     "Prediction",
     "Score",
     "Surrogate",
+    "calibrate",
     "dip",
     "dip_p_value",
     "explain_diffusivity",
@@ -42,4 +55,5 @@ __all__ = [
     "mode_test",
     "summarise_groups",
     "uncertainty_budget",
+    "without_width",
 ]

@@ -42,6 +42,7 @@ from multiscale.circuit.partial_contact import (
 )
 from multiscale.circuit.spectrum import (
     ImpedanceSpectrum,
+    read_any_spectrum,
     read_plain_spectrum,
     read_spectrum,
     write_spectrum,
@@ -65,6 +66,7 @@ __all__ = [
     "fit_circuit",
     "lin_kk",
     "parse_circuit",
+    "read_any_spectrum",
     "read_plain_spectrum",
     "read_spectrum",
     "sample_impedance",

@@ -213,6 +213,29 @@ def read_plain_spectrum(path: str | Path, unit: str = "ohm") -> ImpedanceSpectru
     return ImpedanceSpectrum(values[:, 0], values[:, 1] + 1j * values[:, 2], unit)
 
 
+def read_any_spectrum(path: str | Path) -> ImpedanceSpectrum:
+    """Read a CSV file with the header of :func:`write_spectrum`, or with none.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Without a header: three columns in Ω, as :func:`read_plain_spectrum` reads them.
+
+    Returns
+    -------
+    ImpedanceSpectrum
+        With the numbers as written.
+
+    Raises
+    ------
+    InputError
+        As the two functions.
+    """
+    first = _text(Path(path)).lstrip()[:1]
+    plain = first in "+-.#" or first.isdigit() if first else False
+    return read_plain_spectrum(path) if plain else read_spectrum(path)
+
+
 def _text(path: Path) -> str:
     expected = "a text file that can be read"
     try:
